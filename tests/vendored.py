@@ -1,7 +1,7 @@
-"""The pinned copies of other people's files: are they byte for byte what VENDOR.toml says, and how to renew them.
+"""The pinned copies of other people's files: whether they are what VENDOR.toml says, and how to renew them.
 
-`python -m tests.vendored` verifies; `python -m tests.vendored --fetch` packs every pinned npm package anew, copies the
-files the table names and writes their hashes. To add a file, add its line with an empty hash and fetch.
+`python -m tests.vendored` verifies; with `--fetch` it packs every pinned npm package anew, copies the files
+the table names and writes their hashes. To add a file, add its line with an empty hash and fetch.
 """
 
 import hashlib
