@@ -106,7 +106,9 @@ def _from_npm() -> None:
     # Its libraries are not the system's, so the browser is started through a script that names their folder.
     script = '#!/bin/sh\nhere=$(dirname "$(readlink -f "$0")")\n'
     script += 'export LD_LIBRARY_PATH="$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"\n'
-    script += '[ -d /etc/fonts ] || export FONTCONFIG_PATH="$here/fonts"\nexec "$here/chromium" "$@"\n'
+    script += '[ -d /etc/fonts ] || export FONTCONFIG_PATH="$here"\nexec "$here/chromium" "$@"\n'
+    fonts = UNPACKED / "fonts.conf"
+    fonts.write_text(fonts.read_text().replace("/tmp/fonts<", f"{UNPACKED}/fonts<"))
     (UNPACKED / "run").write_text(script)
     for name in ("run", "chromium"):
         (UNPACKED / name).chmod(0o755)
