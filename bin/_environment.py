@@ -1,7 +1,7 @@
 """The one `.venv` that bin/demo, bin/test, bin/check and bin/dev share, made and renewed only when needed.
 
-Standard library only: it runs before anything is installed. A stamp in `.venv` says what stands in it, so the second
-start costs one small file read and no pip.
+Standard library only: it runs before anything is installed. A stamp in `.venv` says what stands in it, so the
+second start costs one small file read and no pip.
 """
 
 import fcntl
@@ -44,7 +44,7 @@ def _stamp() -> dict:
 
 
 def _key() -> str:
-    """Changes with the dependencies, the interpreter and the checkout's place (scripts carry absolute paths)."""
+    """Changes with the dependencies, the interpreter and the checkout's place, which scripts carry."""
     try:
         made_with = (VENV / "pyvenv.cfg").read_bytes()
     except OSError:
@@ -75,27 +75,26 @@ def _install(extras: set[str]) -> None:
 
 
 def _commands(target: str) -> list[list[str]]:
-    """What makes `.venv` and installs into it: with uv, else with venv and pip, else with this Python's pip."""
-    python = _python()
-    if _runs("uv", "--version"):
-        make = ["uv", "venv", "--quiet", "--python", python, str(VENV)]
-        fill = ["uv", "pip", "install", "--quiet", "--python", str(PYTHON), "--editable", target]
-    else:
-        quiet = ["install", "--quiet", "--disable-pip-version-check", "--no-input", "--editable", target]
-        if VENV.exists():
-            own_pip = _runs(str(PYTHON), "-m", "pip", "--version")
-        else:
-            own_pip = _runs(python, "-c", "import ensurepip")
-        if not own_pip and not _runs(python, "-m", "pip", "--version"):
-            raise SystemExit("Python here has neither venv nor pip. Run: apt-get install -y python3-venv")
-        make = [python, "-m", "venv", *([] if own_pip else ["--without-pip"]), str(VENV)]
-        # Debian's Python may come with pip and without venv's copy of it: then its pip installs into our folder.
-        fill = (
-            [str(PYTHON), "-m", "pip", *quiet]
-            if own_pip
-            else [python, "-m", "pip", "--python", str(PYTHON), *quiet]
-        )
+    """What makes `.venv` and installs into it: uv where it is, else venv and pip."""
+    make, fill = _with_uv(_python(), target) if _runs("uv", "--version") else _with_pip(_python(), target)
     return [fill] if VENV.exists() else [make, fill]
+
+
+def _with_uv(python: str, target: str) -> tuple[list[str], list[str]]:
+    make = ["uv", "venv", "--quiet", "--python", python, str(VENV)]
+    return make, ["uv", "pip", "install", "--quiet", "--python", str(PYTHON), "--editable", target]
+
+
+def _with_pip(python: str, target: str) -> tuple[list[str], list[str]]:
+    install = ["install", "--quiet", "--disable-pip-version-check", "--no-input", "--editable", target]
+    in_venv = [str(PYTHON), "-m", "pip"]
+    if _runs(*in_venv, "--version") if VENV.exists() else _runs(python, "-c", "import ensurepip"):
+        return [python, "-m", "venv", str(VENV)], [*in_venv, *install]
+    # Debian's Python may have pip and not what venv copies it from: then its own pip installs for us.
+    if _runs(python, "-m", "pip", "--version"):
+        make = [python, "-m", "venv", "--without-pip", str(VENV)]
+        return make, [python, "-m", "pip", "--python", str(PYTHON), *install]
+    raise SystemExit("Python here has neither venv nor pip. Run: apt-get install -y python3-venv")
 
 
 def _python() -> str:
