@@ -87,7 +87,7 @@ POSTGRES_SETTINGS = {
 def postgres(*, on_disk: bool = False, find: "Callable[[], Path] | None" = None) -> Iterator[str]:
     """A running PostgreSQL as `postgresql+psycopg://…/postgres`; `find` names another folder of programs.
 
-    Its files stand in memory where there is room: every fsync is still made and a killed process loses nothing
+    Its files stand in memory where there is room: every fsync is made and a killed process loses nothing
     more, but a fresh database takes 50 ms instead of 400. Whatever measures speed asks for `on_disk`.
     """
     given = os.environ.get("INBOX_TEST_POSTGRES_URL")
