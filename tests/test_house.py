@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import ModuleType
+from typing import Any
 
 import brotli
 import pytest
@@ -18,9 +19,6 @@ from tests.house import RULES, Rule
 ROOT = Path(__file__).resolve().parent.parent
 LOADER_BYTES = 2048  # on every page of a customer's site, before anything of theirs: it must cost nothing
 NOT_OURS = ("static/vendor/", "tests/vendor/")
-
-# Events that change nothing an agent has on the screen, each with the reason why.
-NOT_DRAWN: dict[str, str] = {}
 
 
 def _tree() -> list[str]:
@@ -59,8 +57,15 @@ def _matches(path: str, glob: str) -> bool:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_the_house_keeps_the_rule(rule: Rule) -> None:
-    found = [f"{path}:{line}" for path, text in _texts(rule.globs) for line in rule.check(path, text)]
+    found = [f"{path}:{line}" for path, text in _texts(rule.globs) for line in _broken(rule, path, text)]
     assert not found, "\n" + "\n".join(found)
+
+
+def _broken(rule: Rule, path: str, text: str) -> list[str]:
+    try:
+        return list(rule.check(path, text))
+    except SyntaxError as error:
+        return [f"{error.lineno}: does not parse: {error.msg}"]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -125,12 +130,13 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
-def _events() -> dict[str, type]:
+def _events() -> dict[str, Any]:
+    """The classes of things that happen, by name; what has subclasses is a common base, not an event."""
     module = _module("inbox.domain.events")
     found = {
         name: thing
         for name, thing in vars(module).items()
-        if isinstance(thing, type) and issubclass(thing, module.Event) and thing is not module.Event
+        if isinstance(thing, type) and issubclass(thing, module.Event) and not thing.__subclasses__()
     }
     assert found, "no Event classes found: has the base class another name?"
     return found
@@ -148,12 +154,13 @@ def test_each_event_says_what_happened() -> None:
     assert not [name for name, event in _events().items() if not (vars(event).get("__doc__") or "").strip()]
 
 
-def test_each_event_is_drawn_or_listed_as_not_drawn() -> None:
+def test_each_event_is_drawn_or_says_that_it_is_not() -> None:
     events = _events()
     live = ROOT / "templates" / "agent" / "live"
+    if not live.exists():
+        pytest.skip("there is no templates/agent/live yet")
     drawn = {path.stem for path in live.glob("*.html") if not path.name.startswith("_")}
-    assert {_snake(name) for name in events.keys() - NOT_DRAWN.keys()} == drawn
-    assert events.keys() >= NOT_DRAWN.keys(), "NOT_DRAWN names an event that is gone"
+    assert drawn == {_snake(name) for name, event in events.items() if event.drawn}
 
 
 def test_visitors_are_shown_the_public_events_and_no_others() -> None:
@@ -162,6 +169,4 @@ def test_visitors_are_shown_the_public_events_and_no_others() -> None:
     source = Path(str(frames.__file__)).read_text("utf-8")
     named = {n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)}
     named |= {n.attr for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Attribute)}
-    assert named & events.keys() == {
-        name for name, event in events.items() if vars(event).get("public", False)
-    }
+    assert named & events.keys() == {name for name, event in events.items() if event.public}
