@@ -1,0 +1,167 @@
+"""The two databases: how each is opened, begins to write, locks keys, and what its errors mean."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool, QueuePool, StaticPool
+
+READERS = 3  # threads that read; two cores serve no more at once
+BUSY_MILLISECONDS = 5_000  # how long a small command beside the server may hold SQLite's lock
+LOCK_TIMEOUT_MILLISECONDS = 250  # PostgreSQL: net under the sorted advisory locks
+SQLITE_BATCH = 512
+POSTGRES_BATCH = 64  # larger batches hold their advisory locks too long for other hosts
+
+
+class Fault(Enum):
+    """What a database error means for the batch that met it."""
+
+    RETRY = "retry"
+    DISK_FULL = "disk_full"
+    FATAL = "fatal"
+    LOST = "lost"
+    OTHER = "other"
+
+
+class Database:
+    """One database, opened once for writing and for reading.
+
+    `is_shared` is true where other hosts may write too (PostgreSQL): actions then hold advisory locks on their keys.
+    """
+
+    def __init__(self, url: str, *, readers: int = READERS) -> None:
+        self.url = url
+        self.parsed = make_url(url)
+        self.is_shared = self.parsed.get_backend_name() == "postgresql"
+        self.batch_size = POSTGRES_BATCH if self.is_shared else SQLITE_BATCH
+        self.writing = self._open_postgres(1, read=False) if self.is_shared else self._open_sqlite(read=False)
+        self.reading = (
+            self._open_postgres(readers, read=True) if self.is_shared else self._open_sqlite(read=True)
+        )
+
+    @property
+    def path(self) -> Path | None:
+        """The file of an SQLite database; None on PostgreSQL."""
+        return None if self.is_shared else Path(str(self.parsed.database))
+
+    def _open_sqlite(self, *, read: bool) -> Engine:
+        engine = create_engine(
+            self.parsed,
+            poolclass=QueuePool if read else StaticPool,
+            connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000},
+            **({"pool_size": READERS, "max_overflow": 4} if read else {}),
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        # pysqlite sends no BEGIN for SELECT, so two reads of one "transaction" would see two moments.
+        event.listen(engine, "begin", _begin_snapshot if read else _begin_immediate)
+        return engine
+
+    def _open_postgres(self, size: int, *, read: bool) -> Engine:
+        isolation = "REPEATABLE READ" if read else "READ COMMITTED"
+        options = f"-c lock_timeout={LOCK_TIMEOUT_MILLISECONDS} -c synchronous_commit=on -c timezone=UTC"
+        engine = create_engine(
+            self.parsed,
+            pool_size=size,
+            max_overflow=2,
+            pool_pre_ping=read,
+            isolation_level=isolation,
+            connect_args={"options": options, "connect_timeout": 5},
+        )
+        return engine.execution_options(postgresql_readonly=True) if read else engine
+
+    def lock_keys(self, connection: Connection, keys: set[str]) -> None:
+        """Take the advisory locks of `keys` for this transaction, in ascending order so that two writers cannot cross."""
+        if not self.is_shared or not keys:
+            return
+        numbers = sorted({key_number(key) for key in keys})
+        connection.exec_driver_sql(
+            "SELECT pg_advisory_xact_lock(k) FROM unnest(%(keys)s::bigint[]) WITH ORDINALITY AS t(k, o) ORDER BY o",
+            {"keys": numbers},
+        )
+
+    def close(self) -> None:
+        self.writing.dispose()
+        self.reading.dispose()
+
+
+def open_plain(url: str) -> Engine:
+    """An engine for one-off work (migration, backup, doctor): no pool, no begin hook, keys checked."""
+    parsed = make_url(url)
+    engine = create_engine(parsed, poolclass=NullPool)
+    if parsed.get_backend_name() != "postgresql":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def key_number(key: str) -> int:
+    """A key as PostgreSQL's advisory locks want it: 64 bits, signed."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def fault_of(error: BaseException) -> Fault:
+    """What this database error means. Source: SQLite result codes; PostgreSQL appendix A."""
+    cause: Any = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        return _sqlite_fault(cause)
+    state = getattr(cause, "sqlstate", None) or ""
+    if state in ("40001", "40P01", "55P03"):  # serialization failure, deadlock, lock not available
+        return Fault.RETRY
+    if state in ("53100",):  # disk full
+        return Fault.DISK_FULL
+    if state == "58030":  # an I/O error: PostgreSQL panics on a failed fsync itself
+        return Fault.FATAL
+    if isinstance(error, DBAPIError) and (
+        error.connection_invalidated or isinstance(error, OperationalError)
+    ):
+        return Fault.LOST
+    return Fault.OTHER
+
+
+def _sqlite_fault(cause: sqlite3.Error) -> Fault:
+    name = getattr(cause, "sqlite_errorname", "")
+    if name in (
+        "SQLITE_FULL",
+        "SQLITE_IOERR_WRITE",
+        "SQLITE_READONLY",
+        "SQLITE_CANTOPEN",
+        "SQLITE_IOERR_SHMSIZE",
+    ):
+        return Fault.DISK_FULL
+    if name == "SQLITE_IOERR_FSYNC":
+        # After a failed fsync a second try may report success without the data: stop instead.
+        return Fault.FATAL
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return Fault.RETRY
+    return Fault.OTHER
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",  # an acknowledged message must survive a power cut, not only a crash
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_MILLISECONDS}",
+        "secure_delete=ON",  # erased means erased, from the first day
+        "temp_store=MEMORY",
+        "cache_size=-16000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_snapshot(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

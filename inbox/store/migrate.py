@@ -1,0 +1,63 @@
+"""Bring a database to this build's shape: one alembic tree for both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+
+from inbox.store.engine import key_number, open_plain
+
+LOCK_TIMEOUT = "5s"  # PostgreSQL: a migration that cannot get its lock must not queue everybody behind it
+
+
+def script_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def newest() -> str:
+    """The revision this build wants."""
+    return str(ScriptDirectory.from_config(script_config()).get_current_head())
+
+
+def current(url: str) -> str | None:
+    """The revision a database is at; None when it is empty."""
+    engine = open_plain(url)
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def migrate(url: str) -> None:
+    """Upgrade to `newest()`. Does nothing when it is there already.
+
+    Raises: RuntimeError when rows would point at nothing afterwards (SQLite); the database is then as before.
+    """
+    engine = open_plain(url)
+    is_postgres = make_url(url).get_backend_name() == "postgresql"
+    with engine.connect() as connection:
+        if not is_postgres:
+            # Rebuilding a table with foreign keys on would fire ON DELETE CASCADE; the pragma works only outside a transaction.
+            connection.connection.driver_connection.execute("PRAGMA foreign_keys=OFF")  # type: ignore[union-attr]
+        with connection.begin():
+            if is_postgres:
+                connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key_number("migrate")})
+            config = script_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            if not is_postgres:
+                _check_keys(connection)
+    engine.dispose()
+
+
+def _check_keys(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchmany(5)
+    if broken:
+        raise RuntimeError(f"The migration left rows that point at nothing, so it was taken back: {broken}")
