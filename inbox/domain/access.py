@@ -80,16 +80,23 @@ class Viewer(msgspec.Struct, frozen=True):
 
     @property
     def scope(self) -> str:
-        """Viewers with equal scope see the same lists and counts; used as a cache key, never shown."""
-        if self.only_participant:
-            return f"participant:{self.agent_id}"
-        return "all" if self.inbox_ids is None else "inboxes:" + ",".join(sorted(self.inbox_ids))
+        """Viewers with equal scope see the same lists and counts; used as a cache key, never shown.
 
-    def sees_any(self, inbox_ids: tuple[str, ...]) -> bool:
-        """Whether one of these inboxes is in scope. False for an expert: a conversation is opened to them one by one."""
-        if self.only_participant:
+        A limited seat stands alone: beside its inboxes it sees what it was let into by name.
+        """
+        return "all" if self.sees_all else f"seat:{self.agent_id}"
+
+    @property
+    def sees_all(self) -> bool:
+        return self.inbox_ids is None and not self.only_participant
+
+    def sees(self, inbox_ids: tuple[str, ...], let_in: frozenset[str] = frozenset()) -> bool:
+        """Whether a conversation of these inboxes, opened by name to the seats `let_in`, is this viewer's to see."""
+        if self.sees_all or self.agent_id in let_in:
+            return True
+        if self.only_participant or self.inbox_ids is None:
             return False
-        return self.inbox_ids is None or any(i in self.inbox_ids for i in inbox_ids)
+        return any(i in self.inbox_ids for i in inbox_ids)
 
 
 def may(viewer: Viewer, permission: Permission) -> bool:

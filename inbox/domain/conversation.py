@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
@@ -25,62 +27,32 @@ class Status(StrEnum):
     RESOLVED = "resolved"
 
 
-class Conversation(SQLModel, table=True):
-    """`owed_since` is the time of the oldest customer message without a later human public reply: set means "needs us".
+class Handled:
+    """The verbs of a conversation, over its columns: shared by the stored model and by rows the intake loads in bulk."""
 
-    `due_at` is `owed_since` plus the inbox's target. `sort` orders lists as text: due first, then the newest.
-    `inbox_ids` (joined by spaces) are the inboxes of its threads: who may see one of them may see the conversation.
-    `latest_medium` is that of the newest inbound message, `first_medium` where it began.
-    """
-
-    __table_args__ = (
-        belongs_to("contact", "contact_id"),
-        belongs_to("agent", "assignee_id"),
-        belongs_to("team", "team_id"),
-        belongs_to("conversation", "merged_into_id"),
-        belongs_to("conversation", "previous_id"),
-        Index("ix_conversation_list", "workspace_id", "status", "sort"),
-        Index("ix_conversation_assignee", "workspace_id", "assignee_id", "status", "sort"),
-        Index("ix_conversation_contact", "workspace_id", "contact_id"),
-        Index("ix_conversation_snoozed", "workspace_id", "snoozed_until"),
-        Index("ix_conversation_due", "status", "is_late", "due_at"),
-    )
-
-    workspace_id: str = Field(primary_key=True, foreign_key="workspace.id", sa_type=ID)
-    id: str = Field(primary_key=True, sa_type=ID)
-    contact_id: str = Field(sa_type=ID)
-    inbox_id: str = Field(sa_type=ID)
-    thread_id: str = Field(sa_type=ID)
-    inbox_ids: str = ""
-    subject: str = ""
-    status: str = "open"
-    assignee_id: str | None = Field(default=None, sa_type=ID)
-    team_id: str | None = Field(default=None, sa_type=ID)
-    priority: int = 2
-    language: str = ""
-    reason: str = ""
-    first_medium: str
-    first_kind: str
-    latest_medium: str
-    latest_kind: str
-    is_public: bool = False
-    owed_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    target_seconds: int
-    is_late: bool = False
-    sort: str = ""
-    inbound_count: int = 0
-    last_message_id: str = Field(default="", sa_type=ID)
-    last_at: datetime = Field(sa_type=UtcDateTime)
-    last_inbound_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    last_human_reply_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    snoozed_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    reopen_count: int = 0
-    resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    resolved_by: str = ""
-    merged_into_id: str | None = Field(default=None, sa_type=ID)
-    previous_id: str | None = Field(default=None, sa_type=ID)
-    created_at: datetime = Field(sa_type=UtcDateTime)
+    if TYPE_CHECKING:
+        id: str
+        contact_id: str
+        status: str
+        assignee_id: str | None
+        team_id: str | None
+        inbox_ids: str
+        latest_medium: str
+        owed_since: datetime | None
+        due_at: datetime | None
+        target_seconds: int
+        is_late: bool
+        sort: str
+        inbound_count: int
+        last_message_id: str
+        last_at: datetime
+        last_inbound_at: datetime | None
+        last_human_reply_at: datetime | None
+        snoozed_until: datetime | None
+        reopen_count: int
+        resolved_at: datetime | None
+        resolved_by: str
+        merged_into_id: str | None
 
     def state(self) -> ConversationState:
         """What lists see of it just now."""
@@ -165,6 +137,71 @@ class Conversation(SQLModel, table=True):
     def _require(self, *allowed: Status, verb: str) -> None:
         if self.status not in allowed:
             raise Conflict(f"This conversation is {self.status}, so it cannot be {verb}.", status=self.status)
+
+
+class LoadedConversation(Handled):
+    """A conversation's row as a plain object: the message path handles hundreds at once, where the ORM would cost most of the time."""
+
+    def __init__(self, columns: Mapping[str, Any]) -> None:
+        self.__dict__.update(columns)
+
+
+class Conversation(Handled, SQLModel, table=True):
+    """`owed_since` is the time of the oldest customer message without a later human public reply: set means "needs us".
+
+    `due_at` is `owed_since` plus the inbox's target. `sort` orders lists as text: due first, then the newest.
+    `inbox_ids` (joined by spaces) are the inboxes of its threads: who may see one of them may see the conversation.
+    `latest_medium` is that of the newest inbound message, `first_medium` where it began.
+    """
+
+    __table_args__ = (
+        belongs_to("contact", "contact_id"),
+        belongs_to("agent", "assignee_id"),
+        belongs_to("team", "team_id"),
+        belongs_to("conversation", "merged_into_id"),
+        belongs_to("conversation", "previous_id"),
+        Index("ix_conversation_list", "workspace_id", "status", "sort"),
+        Index("ix_conversation_assignee", "workspace_id", "assignee_id", "status", "sort"),
+        Index("ix_conversation_contact", "workspace_id", "contact_id"),
+        Index("ix_conversation_snoozed", "workspace_id", "snoozed_until"),
+        Index("ix_conversation_due", "status", "is_late", "due_at"),
+    )
+
+    workspace_id: str = Field(primary_key=True, foreign_key="workspace.id", sa_type=ID)
+    id: str = Field(primary_key=True, sa_type=ID)
+    contact_id: str = Field(sa_type=ID)
+    inbox_id: str = Field(sa_type=ID)
+    thread_id: str = Field(sa_type=ID)
+    inbox_ids: str = ""
+    subject: str = ""
+    status: str = "open"
+    assignee_id: str | None = Field(default=None, sa_type=ID)
+    team_id: str | None = Field(default=None, sa_type=ID)
+    priority: int = 2
+    language: str = ""
+    reason: str = ""
+    first_medium: str
+    first_kind: str
+    latest_medium: str
+    latest_kind: str
+    is_public: bool = False
+    owed_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    target_seconds: int
+    is_late: bool = False
+    sort: str = ""
+    inbound_count: int = 0
+    last_message_id: str = Field(default="", sa_type=ID)
+    last_at: datetime = Field(sa_type=UtcDateTime)
+    last_inbound_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_human_reply_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    snoozed_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    reopen_count: int = 0
+    resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    resolved_by: str = ""
+    merged_into_id: str | None = Field(default=None, sa_type=ID)
+    previous_id: str | None = Field(default=None, sa_type=ID)
+    created_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class Resolution(SQLModel, table=True):
