@@ -72,7 +72,7 @@ def channels() -> dict[str, Channel]:
     found: dict[str, Channel] = {}
     for module in pkgutil.iter_modules(package.__path__):
         if module.name not in NOT_CHANNELS:
-            found[module.name] = importlib.import_module(f"inbox.channels.{module.name}")  # type: ignore[assignment]
+            found[module.name] = importlib.import_module(f"inbox.channels.{module.name}")
     return found
 
 

@@ -46,11 +46,17 @@ Heads = Callable[[list[str]], Awaitable[dict[str, int]]]
 class Watcher(Protocol):
     """A socket as the hub knows it: an agent's or a visitor's."""
 
-    workspace_id: str
     connection: Connection
     subscriptions: dict[Key, Subscription]
-    is_live: bool
-    wants_head: bool
+
+    @property
+    def workspace_id(self) -> str: ...
+
+    @property
+    def is_live(self) -> bool: ...
+
+    @property
+    def wants_head(self) -> bool: ...
 
     def notice(self, events: list[Stamped]) -> None:
         """Events that concern the socket itself (a seat changed, a session ended)."""

@@ -73,7 +73,7 @@ _SPEAKER = {"inbound": "contact", "outbound": "team", "note": "note"}
 
 def visible(viewer: Viewer) -> ColumnElement[bool]:
     """What this viewer may see of the conversation table: the one place that says so in SQL."""
-    own = C.workspace_id == viewer.workspace_id
+    own: ColumnElement[bool] = C.workspace_id == viewer.workspace_id
     if viewer.only_participant:
         return and_(own, _let_in(viewer))
     if viewer.inbox_ids is None:
@@ -165,13 +165,15 @@ def let_in_across_workspaces(rx: Reading, workspace_id: str, ids: Collection[str
 
 def counts(rx: Reading, viewer: Viewer) -> tuple[CountsCard, int]:
     """The rail's numbers for the viewer's scope, and the number of their own open ones."""
-    group = (C.status, C.assignee_id, C.owed_since.is_(None), C.is_late, C.latest_medium)
-    query = (
-        select(*group, func.count())
-        .where(visible(viewer), C.merged_into_id.is_(None))
-        .group_by(*group)
-    )
-    return tally(rx.connection.execute(query).all(), viewer.agent_id)
+    return tally([(*key, n) for key, n in count_groups(rx, viewer).items()], viewer.agent_id)
+
+
+def count_groups(rx: Reading, viewer: Viewer) -> dict[tuple[Any, ...], int]:
+    """How many by (status, assignee, owes nothing, late, medium), as far as the viewer may see."""
+    owes_nothing = C.owed_since.is_(None)
+    group = (C.status, C.assignee_id, owes_nothing, C.is_late, C.latest_medium)
+    query = select(*group, func.count()).where(visible(viewer), C.merged_into_id.is_(None)).group_by(*group)
+    return {(s, a, bool(f), bool(late), m): n for s, a, f, late, m, n in rx.connection.execute(query).tuples()}
 
 
 def tally(groups: Sequence[Any], agent_id: str) -> tuple[CountsCard, int]:
@@ -241,3 +243,18 @@ def _card(r: Any) -> RowCard:
         sort=r.sort,
         last_message_id=r.last_message_id,
     )
+
+
+def visible_ids(rx: Reading, viewer: Viewer, ids: Collection[str]) -> set[str]:
+    """Which of these conversations the viewer may see."""
+    if not ids:
+        return set()
+    return set(rx.connection.execute(select(C.id).where(visible(viewer), C.id.in_(ids))).scalars())
+
+
+def thread_of(rx: Reading, viewer: Viewer, conversation_id: str) -> str:
+    """The line its replies go out on. Raises: NotFound."""
+    found = rx.connection.execute(select(C.thread_id).where(visible(viewer), C.id == conversation_id)).scalar()
+    if found is None:
+        raise NotFound("There is no such conversation, or it is not yours to see.")
+    return str(found)

@@ -117,7 +117,7 @@ def conversations(tx: Transaction, ids: Collection[str]) -> dict[str, LoadedConv
     if not ids:
         return {}
     found = tx.connection.execute(_FIND_CONVERSATIONS, {"w": tx.workspace_id, "ids": list(ids)})
-    return {row["id"]: LoadedConversation(row) for row in found.mappings()}
+    return {row["id"]: LoadedConversation(dict(row)) for row in found.mappings()}
 
 
 def add_people(tx: Transaction, contacts: list[Row], new_identities: list[Row]) -> None:
