@@ -8,8 +8,8 @@ from sqlmodel import select
 from inbox.actions.reactions import deliver
 from inbox.actions.timeline import add_line, next_number
 from inbox.channels.base import Capability, can
-from inbox.channels.webchat import clean
 from inbox.domain.access import Permission, Viewer, may
+from inbox.domain.content import clean
 from inbox.domain.conversation import Conversation
 from inbox.domain.errors import BadInput, Conflict, NotAllowed
 from inbox.domain.events import ConversationAssigned, NoteAdded, ReplyWritten

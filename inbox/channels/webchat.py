@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import unicodedata
 from datetime import datetime, timedelta
 
 import msgspec
 
 from inbox.channels.base import Capability, Malformed, Raw
+from inbox.domain.content import clean
 from inbox.domain.exchange import Outbound, Outcome, Received, Sender, Sent
 from inbox.domain.message import MAX_VISITOR_TEXT
 
@@ -22,7 +22,7 @@ max_body = 64 * 1024
 TOKEN_DAYS = 180  # sliding: every visit gives a fresh one
 MAX_CLIENT_ID = 64
 MAX_URL = 500
-KEEP_CONTROLS = "\n\t"
+MAX_NAME = 80  # what a visitor calls themselves: said, never proven
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +45,6 @@ class Frame(msgspec.Struct, frozen=True):
     text: str
     visitor_id: str
     page: Page = Page()
-    is_robot: bool = False
     name: str = ""
 
 
@@ -86,7 +85,7 @@ def read(frame: Frame) -> Received:
         external_id=f"{frame.visitor_id}:{frame.client_id}",
         client_id=frame.client_id,
         thread_key=frame.visitor_id,
-        sender=Sender(address=frame.visitor_id, name=frame.name, is_robot=frame.is_robot),
+        sender=Sender(address=frame.visitor_id, name=" ".join(clean(frame.name).split())[:MAX_NAME]),
         text=text,
         conversation_kind="chat",
         page_url=frame.page.url[:MAX_URL],
@@ -97,14 +96,6 @@ def read(frame: Frame) -> Received:
 async def send(outbound: Outbound, config: Config) -> Outcome:
     """Already there: the visitor's socket follows the log."""
     return Sent()
-
-
-def clean(text: str) -> str:
-    """NFC, without control signs (they break logs, headers and screens) but with line ends and tabs."""
-    plain = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
-    if plain.isprintable():
-        return plain
-    return "".join(c for c in plain if c in KEEP_CONTROLS or unicodedata.category(c) not in ("Cc", "Cs"))
 
 
 def issue(visitor: Visitor, secret: bytes) -> str:

@@ -75,3 +75,9 @@ def workspaces_of_user_across_workspaces(rx: Reading, user_id: str) -> list[tupl
         .order_by(Workspace.name)
     )
     return [(workspace, agent) for workspace, agent in rx.session.exec(query)]
+
+
+def slug_across_workspaces(rx: Reading, workspace_id: str) -> str:
+    """What stands in the URLs of a workspace."""
+    workspace = rx.session.get(Workspace, workspace_id)
+    return workspace.slug if workspace else ""

@@ -12,7 +12,7 @@ from inbox.domain.cards import CountsCard, MessageCard, RowCard
 from inbox.domain.events import ConversationEvent, ReadMarkMoved, Stamped, ThreadReadByVisitor
 from inbox.realtime.hub import Frames, Key, Subscription
 from inbox.realtime.wire import text_frame
-from inbox.store import conversations, log, messages
+from inbox.store import conversations, log, messages, seats
 from inbox.store.store import Store
 from inbox.store.transaction import Reading
 from inbox.web.widget import frames as visitor_frames
@@ -35,6 +35,7 @@ class Hydrated(msgspec.Struct, frozen=True):
     messages: dict[str, MessageCard]
     let_in: dict[str, frozenset[str]]
     turned: list[MessageCard]
+    slug: str = ""
 
 
 class Live:
@@ -107,6 +108,7 @@ class Live:
                     "conversation",
                     subscription.locale,
                     row=row,
+                    slug=rows.slug,
                     message=rows.messages.get(event.message_id),
                     messages=turned,
                 )
@@ -130,6 +132,7 @@ class Live:
                         row=row if stays else None,
                         gone=None if stays else conversation_id,
                         key=view.key,
+                        slug=rows.slug,
                     )
                 )
         return parts
@@ -237,6 +240,7 @@ def hydrate_across_workspaces(
         messages=messages.cards_for_drawing_across_workspaces(rx, workspace_id, shown) if shown else {},
         let_in=conversations.let_in_across_workspaces(rx, workspace_id, about) if limited and about else {},
         turned=messages.read_between_across_workspaces(rx, workspace_id, read_threads) if read_threads else [],
+        slug=seats.slug_across_workspaces(rx, workspace_id),
     )
 
 

@@ -46,6 +46,7 @@ class Send(msgspec.Struct, tag_field="t", tag="send", frozen=True):
     client_id: str
     text: str
     page: webchat.Page = webchat.Page()
+    name: str = ""
 
 
 class Typing(msgspec.Struct, tag_field="t", tag="typing", frozen=True):
@@ -271,7 +272,13 @@ class VisitorSocket:
         """Hand the message to the writer; the ack goes out only after its commit."""
         try:
             received = webchat.read(
-                webchat.Frame(client_id=frame.client_id, text=frame.text, visitor_id=self.visitor_id, page=frame.page)
+                webchat.Frame(
+                    client_id=frame.client_id,
+                    text=frame.text,
+                    visitor_id=self.visitor_id,
+                    page=frame.page,
+                    name=frame.name,
+                )
             )
             keys = keys_of(self.door.inbox_id, received)
             if self.conversation_id:
