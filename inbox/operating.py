@@ -163,8 +163,12 @@ def docs(*, check: bool) -> int:
     """Exit code 1 when a page is stale."""
     from inbox.web.reference import pages
 
+    settings = [
+        (name, str(field.get_default(call_default_factory=True)), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
     stale = 0
-    for path, text in pages().items():
+    for path, text in pages(settings).items():
         file = Path(__file__).parent.parent / "docs" / path
         if file.exists() and file.read_text() == text:
             continue

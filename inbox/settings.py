@@ -22,7 +22,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default=Path(".data"), description="Where the database, files, secret and lock live.")
     database_url: str = Field(
-        default="", description="`sqlite:///…` or `postgresql+psycopg://…`; empty is SQLite in the data folder."
+        default="",
+        description="`sqlite:///…` or `postgresql+psycopg://…`; empty is SQLite in the data folder.",
     )
     redis_url: str = Field(default="", description="The bell between processes; needs PostgreSQL.")
     host: str = Field(default="127.0.0.1", description="Address to listen on.")

@@ -98,9 +98,7 @@ def _from_npm() -> None:
         shutil.rmtree(UNPACKED, ignore_errors=True)
         UNPACKED.mkdir(parents=True)
         for name in ("al2023", "swiftshader", "fonts"):
-            with tarfile.open(
-                fileobj=BytesIO(brotli.decompress((packed / f"{name}.tar.br").read_bytes()))
-            ) as inner:
+            with tarfile.open(fileobj=BytesIO(brotli.decompress((packed / f"{name}.tar.br").read_bytes()))) as inner:
                 inner.extractall(UNPACKED, filter="data")
         (UNPACKED / "chromium").write_bytes(brotli.decompress((packed / "chromium.br").read_bytes()))
     # Its libraries are not the system's, so the browser is started through a script that names their folder.

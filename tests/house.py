@@ -98,13 +98,9 @@ def only_the_writer_commits(path: str, text: str) -> Iterator[str]:
     if path in COMMITTERS:
         return
     for node in ast.walk(ast.parse(text)):
-        called = (
-            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit"
-        )
+        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit"
         spoken = (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and node.value.upper().strip() == "COMMIT"
+            isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.upper().strip() == "COMMIT"
         )
         if called or spoken:
             yield f"{getattr(node, 'lineno', 0)}: only store/writer.py commits"
@@ -135,9 +131,7 @@ def every_query_knows_who_asks(path: str, text: str) -> Iterator[str]:
     for node in ast.parse(text).body:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.name.startswith("_"):
             continue
-        asked = {
-            argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
-        }
+        asked = {argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
         if not asked & {"viewer", "tx"} and not node.name.endswith("_across_workspaces"):
             yield f"{node.lineno}: {node.name} takes neither viewer nor tx: whose rows may it show?"
 
@@ -165,12 +159,8 @@ def markup_obeys_the_policy(path: str, text: str) -> Iterator[str]:
             yield f"{number}: an inline handler is refused by the content policy: use a custom element"
 
 
-PHYSICAL = (
-    r"(?:(?:min-|max-)?(?:width|height)|left|right|top|bottom|(?:margin|padding)-(?:left|right|top|bottom)"
-)
-PHYSICAL += (
-    r"|border-(?:left|right|top|bottom)(?:-[a-z-]+)?)\s*:|(?:text-align|float|clear)\s*:\s*(?:left|right)\b"
-)
+PHYSICAL = r"(?:(?:min-|max-)?(?:width|height)|left|right|top|bottom|(?:margin|padding)-(?:left|right|top|bottom)"
+PHYSICAL += r"|border-(?:left|right|top|bottom)(?:-[a-z-]+)?)\s*:|(?:text-align|float|clear)\s*:\s*(?:left|right)\b"
 
 
 def css_follows_the_script(path: str, text: str) -> Iterator[str]:

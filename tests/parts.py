@@ -55,9 +55,7 @@ __all__ = [
 
 START_SECONDS = 30.0
 PREFIX = "rapport-parts-"
-DISK = Path(
-    "/tmp"
-)  # not TMPDIR: a socket's path may have 107 bytes, and test runners like long temporary folders
+DISK = Path("/tmp")  # not TMPDIR: a socket's path may have 107 bytes, and test runners like long temporary folders
 MEMORY = Path("/dev/shm")
 MEMORY_FREE_BYTES = 4 << 30  # containers often give 64 MiB, where a server dies of a full disk
 
@@ -167,9 +165,7 @@ def _make_cluster(programs: Path, data: Path, owner: str | None) -> None:
 def _reachable_programs(programs: Path, folder: Path, owner: str | None) -> Path:
     """The same programs where `owner` may run them: a checkout below /root is closed to everybody else."""
     try:
-        subprocess.run(
-            [str(programs / "initdb"), "--version"], user=owner, check=True, capture_output=True, cwd="/"
-        )
+        subprocess.run([str(programs / "initdb"), "--version"], user=owner, check=True, capture_output=True, cwd="/")
         return programs
     except (PermissionError, FileNotFoundError, subprocess.CalledProcessError):
         site = programs.parents[2]
@@ -304,9 +300,7 @@ def _server(
 
     def alive() -> None:
         if process.poll() is not None:
-            raise RuntimeError(
-                f"{argv[0]} ended with {process.returncode}: {log.read_text(errors='replace')[-2000:]}"
-            )
+            raise RuntimeError(f"{argv[0]} ended with {process.returncode}: {log.read_text(errors='replace')[-2000:]}")
 
     def end() -> None:
         if process.poll() is None:

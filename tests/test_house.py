@@ -32,11 +32,7 @@ def _tree() -> list[str]:
     if listed.returncode == 0:
         paths = [path for path in listed.stdout.split("\0") if path]
     else:
-        paths = [
-            p.relative_to(ROOT).as_posix()
-            for p in ROOT.rglob("*")
-            if not re.search(r"/\.|__pycache__", f"/{p}")
-        ]
+        paths = [p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*") if not re.search(r"/\.|__pycache__", f"/{p}")]
     return sorted(path for path in set(paths) if (ROOT / path).is_file() and not path.startswith(NOT_OURS))
 
 

@@ -112,9 +112,7 @@ def test_a_killed_run_takes_its_servers_with_it() -> None:
 @pytest.mark.browser
 async def test_chromium_renders_a_page() -> None:
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(
-            executable_path=parts.chromium(), args=parts.CHROMIUM_FLAGS
-        )
+        started = await playwright.chromium.launch(executable_path=parts.chromium(), args=parts.CHROMIUM_FLAGS)
         page = await started.new_page()
         await page.goto("data:text/html,<title>Hello</title><p>world")
         assert await page.title() == "Hello"

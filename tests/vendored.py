@@ -23,9 +23,7 @@ WANTED = ("npm", "version", "licence", "folder", "files")
 def problems(table: Path) -> list[str]:
     """What is wrong with the copies beside this table; an empty list means every byte is as pinned."""
     packages = tomllib.loads(table.read_text("utf-8"))
-    found = [
-        f"{name}: no {key!r}" for name, package in packages.items() for key in WANTED if key not in package
-    ]
+    found = [f"{name}: no {key!r}" for name, package in packages.items() for key in WANTED if key not in package]
     if found:
         return found
     pinned = {local: sha for local, sha, _ in _files(table)}
@@ -36,9 +34,7 @@ def problems(table: Path) -> list[str]:
             found.append(f"{local.name}: its bytes are not the pinned ones")
     # A file that nobody pinned could be anything: a stranger's script among the trusted ones.
     strays = {p for p in table.parent.rglob("*") if p.is_file()} - set(pinned) - {table}
-    found += [
-        f"{stray.relative_to(table.parent)}: is on disk, not in {table.name}" for stray in sorted(strays)
-    ]
+    found += [f"{stray.relative_to(table.parent)}: is on disk, not in {table.name}" for stray in sorted(strays)]
     for name, package in packages.items():
         if not any("LICENSE" in path for path in package["files"]):
             found.append(f"{name}: its licence text is not kept beside it")
@@ -50,20 +46,14 @@ def fetch(table: Path) -> None:
     packages = tomllib.loads(table.read_text("utf-8"))
     text = table.read_text("utf-8")
     with tempfile.TemporaryDirectory() as scratch:
-        unpacked = {
-            name: _unpack(p["npm"], p["version"], Path(scratch) / name) for name, p in packages.items()
-        }
+        unpacked = {name: _unpack(p["npm"], p["version"], Path(scratch) / name) for name, p in packages.items()}
         for local, _, (name, inside) in _files(table):
             local.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(unpacked[name] / inside, local)
             local.chmod(0o644)
             sha = hashlib.sha256(local.read_bytes()).hexdigest()
             head, section, tail = text.partition(f"[{name}.files]")
-            text = (
-                head
-                + section
-                + re.sub(rf'(?m)^("{re.escape(inside)}" = )"\w*"', rf'\1"{sha}"', tail, count=1)
-            )
+            text = head + section + re.sub(rf'(?m)^("{re.escape(inside)}" = )"\w*"', rf'\1"{sha}"', tail, count=1)
     table.write_text(text, "utf-8")
 
 
@@ -75,9 +65,7 @@ def _files(table: Path) -> Iterator[tuple[Path, str, tuple[str, str]]]:
 
 def _unpack(package: str, version: str, into: Path) -> Path:
     into.mkdir(parents=True)
-    subprocess.run(
-        ["npm", "pack", "--silent", f"{package}@{version}"], cwd=into, check=True, stdout=subprocess.DEVNULL
-    )
+    subprocess.run(["npm", "pack", "--silent", f"{package}@{version}"], cwd=into, check=True, stdout=subprocess.DEVNULL)
     (tarball,) = into.glob("*.tgz")
     with tarfile.open(tarball) as archive:
         archive.extractall(into, filter="data")

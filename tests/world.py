@@ -54,9 +54,7 @@ async def build_house(store: Store, slug: str, key: str) -> House:
         users[first] = await store.write(
             workspace_actions.add_user, email=f"{first}@{slug}.example", name=name, who=who
         )
-        agent_id = await store.write(
-            workspace_actions.add_seat, user_id=users[first], name=name, role=role, who=who
-        )
+        agent_id = await store.write(workspace_actions.add_seat, user_id=users[first], name=name, role=role, who=who)
         viewer = await store.read(viewer_by_id_across_workspaces, workspace_id, agent_id)
         assert viewer is not None
         seats[first] = viewer

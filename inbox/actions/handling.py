@@ -47,7 +47,10 @@ def assign(tx: Transaction, viewer: Viewer, conversation_id: str, agent_id: str 
     conversation.assign(agent_id)
     line = add_line(tx, conversation, "assigned" if agent_id else "unassigned", about=agent_id or "")
     tx.flush()
-    tx.record(ConversationAssigned(conversation_id=conversation.id, message_id=line, agent_id=agent_id), conversation)
+    tx.record(
+        ConversationAssigned(conversation_id=conversation.id, message_id=line, agent_id=agent_id),
+        conversation,
+    )
     tx.audit("assign", conversation.id)
 
 

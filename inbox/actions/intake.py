@@ -185,9 +185,7 @@ class _Intake:
             return self._open(item, message, thread, identity, current.id)
         return current
 
-    def _open(
-        self, item: BulkItem, message: Received, thread: Row, identity: Row, previous_id: str | None
-    ) -> Handled:
+    def _open(self, item: BulkItem, message: Received, thread: Row, identity: Row, previous_id: str | None) -> Handled:
         inbox = self.inboxes[item.args[0]]
         fresh = {column.name: column.default.arg if column.default is not None else None for column in _COLUMNS}
         fresh |= {
@@ -218,9 +216,7 @@ class _Intake:
         self.entries.append(search.Entry("conversation", conversation.id, conversation.id, words))
         return conversation
 
-    def _add(
-        self, item: BulkItem, message: Received, thread: Row, identity: Row, conversation: Handled
-    ) -> Accepted:
+    def _add(self, item: BulkItem, message: Received, thread: Row, identity: Row, conversation: Handled) -> Accepted:
         is_new = conversation.id in self.new_conversations and conversation.id not in self.states
         woke = self._bring_back(item, thread, conversation)
         message_id = self.tx.new_id()
@@ -293,7 +289,13 @@ class _Intake:
         return line_id
 
     def _message_row(
-        self, item: BulkItem, message: Received, thread: Row, identity: Row, conversation: Handled, message_id: str
+        self,
+        item: BulkItem,
+        message: Received,
+        thread: Row,
+        identity: Row,
+        conversation: Handled,
+        message_id: str,
     ) -> Row:
         page = {"page": {"url": message.page_url, "title": message.page_title}} if message.page_url else {}
         return _message(
@@ -360,7 +362,12 @@ def _again(seen: Row, message: Received) -> Accepted:
     if seen["body"] != message.text:
         raise Conflict("This message was sent before with other words. Send it as a new one.")
     return Accepted(
-        seen["id"], seen["conversation_id"], seen["thread_id"], seen["visitor_seq"] or 0, seen["created_at"], is_new=False
+        seen["id"],
+        seen["conversation_id"],
+        seen["thread_id"],
+        seen["visitor_seq"] or 0,
+        seen["created_at"],
+        is_new=False,
     )
 
 

@@ -75,9 +75,9 @@ def _reply(tx: Transaction, viewer: Viewer, conversation: Conversation, client_i
     inbox = tx.get(Inbox, conversation.inbox_id)
     if not can(inbox.channel, Capability.REPLY) or inbox.disabled_at is not None:
         raise NotAllowed("This inbox cannot send just now. Your text is kept.")
+    _take_if_free(tx, viewer, conversation)
     number = next_number(tx, conversation.thread_id)
     message = _add(tx, viewer, conversation, client_id, text, Direction.OUTBOUND, number)
-    _take_if_free(tx, viewer, conversation)
     deliver(tx, conversation, message)
     tx.flush()
     tx.record(
@@ -99,7 +99,8 @@ def _note(tx: Transaction, viewer: Viewer, conversation: Conversation, client_id
     message = _add(tx, viewer, conversation, client_id, text, Direction.NOTE, None)
     tx.flush()
     tx.record(
-        NoteAdded(conversation_id=conversation.id, message_id=message.id, agent_id=viewer.agent_id), conversation
+        NoteAdded(conversation_id=conversation.id, message_id=message.id, agent_id=viewer.agent_id),
+        conversation,
     )
     return message.id
 

@@ -71,15 +71,21 @@ def accept_invite(tx: Transaction, token: str, *, name: str, password_hash: str)
         raise Gone("This invite was used already or is too old. Ask for a new one.")
     found.used_at = tx.now
     user = tx.session.exec(select(User).where(User.email == found.email)).first()
-    user_id = user.id if user else workspace.add_user(
-        tx, email=found.email, name=name or found.email, password_hash=password_hash
+    user_id = (
+        user.id
+        if user
+        else workspace.add_user(tx, email=found.email, name=name or found.email, password_hash=password_hash)
     )
     seats = select(Agent).where(Agent.workspace_id == tx.workspace_id, Agent.user_id == user_id)
     if tx.session.exec(seats).first() is not None:
         raise Conflict("You have a seat here already. Just sign in.")
     inbox_ids = tuple(found.inbox_ids.split()) or None
     workspace.add_seat(
-        tx, user_id=user_id, name=name or found.name or found.email, role=Role(found.role), inbox_ids=inbox_ids
+        tx,
+        user_id=user_id,
+        name=name or found.name or found.email,
+        role=Role(found.role),
+        inbox_ids=inbox_ids,
     )
     return user_id
 

@@ -22,9 +22,7 @@ def mark_read(tx: Transaction, viewer: Viewer, conversation_id: str, inbound: in
     key = (tx.workspace_id, viewer.agent_id, conversation_id)
     mark = tx.session.get(ReadMark, key)
     if mark is None:
-        mark = tx.add(
-            ReadMark(workspace_id=tx.workspace_id, agent_id=viewer.agent_id, conversation_id=conversation_id)
-        )
+        mark = tx.add(ReadMark(workspace_id=tx.workspace_id, agent_id=viewer.agent_id, conversation_id=conversation_id))
     if mark.inbound == seen:
         return
     mark.inbound = seen

@@ -41,7 +41,11 @@ def seed(tx: Transaction, scenario: Scenario) -> None:
         channel="webchat",
         medium="webchat",
         name="Website live chat",
-        config={"brand": brand, "accent": ACCENT, "welcome": "Ask us anything about our kettles, lights and mugs."},
+        config={
+            "brand": brand,
+            "accent": ACCENT,
+            "welcome": "Ask us anything about our kettles, lights and mugs.",
+        },
         key=WIDGET_KEY,
     )
     people = _people(tx, scenario)
@@ -163,7 +167,9 @@ class _Story:
     def _give_to(self, author: str | None) -> None:
         conversation = self.tx.get(Conversation, self.conversation_id)
         if author is not None and conversation.assignee_id != self.people[author].agent_id:
-            handling.assign(self.tx, self.people[author], self.conversation_id, self.people[author].agent_id, expect=None)
+            handling.assign(
+                self.tx, self.people[author], self.conversation_id, self.people[author].agent_id, expect=None
+            )
         person = self.tx.get(Contact, conversation.contact_id)
         person.city = self.contact.get("city") or ""
         self.tx.flush()

@@ -65,7 +65,9 @@ def change_password(tx: Transaction, user_id: str, password_hash: str, *, keep: 
     end_sessions(tx, user_id, but=keep)
 
 
-def change_profile(tx: Transaction, user_id: str, *, name: str = "", locale: str | None = None, theme: str | None = None) -> None:
+def change_profile(
+    tx: Transaction, user_id: str, *, name: str = "", locale: str | None = None, theme: str | None = None
+) -> None:
     """Name, language, theme: what is given."""
     user = tx.session.get(User, user_id)
     assert user is not None

@@ -19,9 +19,7 @@ def found(tx: Transaction, *, slug: str, name: str, is_demo: bool = False, local
     """Make an empty workspace, named by `tx.workspace_id`. Raises: BadInput for a slug that cannot stand in a URL."""
     if not slug or not slug.replace("-", "").isalnum() or not slug.isascii() or slug != slug.lower():
         raise BadInput("Use small letters, digits and hyphens for the address.", field="slug")
-    tx.add(
-        Workspace(id=tx.workspace_id, slug=slug, name=name, is_demo=is_demo, locale=locale, created_at=tx.now)
-    )
+    tx.add(Workspace(id=tx.workspace_id, slug=slug, name=name, is_demo=is_demo, locale=locale, created_at=tx.now))
     tx.flush()
     tx.add(LogHead(workspace_id=tx.workspace_id))
     tx.flush()
@@ -41,7 +39,13 @@ def add_user(tx: Transaction, *, email: str, name: str, password_hash: str = "")
 
 
 def add_seat(
-    tx: Transaction, *, user_id: str, name: str, role: Role, inbox_ids: tuple[str, ...] | None = None, **flags: Any
+    tx: Transaction,
+    *,
+    user_id: str,
+    name: str,
+    role: Role,
+    inbox_ids: tuple[str, ...] | None = None,
+    **flags: Any,
 ) -> str:
     """A seat for a user; `inbox_ids` None sees every inbox. `flags` are columns of Agent (is_senior, is_robot, …)."""
     agent = tx.add(
@@ -65,9 +69,7 @@ def add_seat(
 
 def add_team(tx: Transaction, *, name: str, is_expert: bool = False, agent_ids: tuple[str, ...] = ()) -> str:
     """A team and who is in it."""
-    team = tx.add(
-        Team(workspace_id=tx.workspace_id, id=tx.new_id(), name=name, is_expert=is_expert, created_at=tx.now)
-    )
+    team = tx.add(Team(workspace_id=tx.workspace_id, id=tx.new_id(), name=name, is_expert=is_expert, created_at=tx.now))
     tx.flush()
     for agent_id in agent_ids:
         tx.add(TeamMember(workspace_id=tx.workspace_id, team_id=team.id, agent_id=agent_id))

@@ -46,6 +46,4 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 def belongs_to(table: str, column: str, ondelete: str | None = None) -> ForeignKeyConstraint:
     """A foreign key that carries the workspace, so that no row can point into another one's data."""
-    return ForeignKeyConstraint(
-        ["workspace_id", column], [f"{table}.workspace_id", f"{table}.id"], ondelete=ondelete
-    )
+    return ForeignKeyConstraint(["workspace_id", column], [f"{table}.workspace_id", f"{table}.id"], ondelete=ondelete)

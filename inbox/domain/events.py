@@ -212,9 +212,7 @@ def _leaves(cls: type[Event]) -> list[type[Event]]:
 EVENT_TYPES: dict[str, type[Event]] = {_snake(cls.__name__): cls for cls in _leaves(Event)}
 TYPE_NAMES: dict[type[Event], str] = {cls: name for name, cls in EVENT_TYPES.items()}
 _ENCODER = msgspec.json.Encoder()
-_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
-    name: msgspec.json.Decoder(cls) for name, cls in EVENT_TYPES.items()
-}
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(cls) for name, cls in EVENT_TYPES.items()}
 
 
 def encode(event: Event) -> str:

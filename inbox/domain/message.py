@@ -12,9 +12,7 @@ from sqlmodel import Field, SQLModel
 from inbox.domain.columns import ID, JSON_COLUMN, UtcDateTime, belongs_to
 
 MAX_BODY = 20_000  # characters an agent may write in one message
-MAX_VISITOR_TEXT = (
-    8_000  # characters in one visitor frame; a frame holds 64 KiB and UTF-8 takes up to four bytes
-)
+MAX_VISITOR_TEXT = 8_000  # characters in one visitor frame; a frame holds 64 KiB and UTF-8 takes up to four bytes
 
 
 class Direction(StrEnum):

@@ -103,5 +103,3 @@ class Worker:
 def back_off(attempts: int) -> float:
     """Seconds until the next try: doubling, capped, with full jitter (never under half a second)."""
     return 0.5 + jitter(min(BACK_OFF_CAP_SECONDS, 2.0**attempts))
-
-

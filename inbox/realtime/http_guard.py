@@ -36,9 +36,7 @@ def make_http_protocol(limits: HttpLimits | None = None) -> type[HttpToolsProtoc
     return GuardedHttp
 
 
-def address_of(
-    transport: asyncio.BaseTransport, end: Literal["sockname", "peername"]
-) -> tuple[str, int] | None:
+def address_of(transport: asyncio.BaseTransport, end: Literal["sockname", "peername"]) -> tuple[str, int] | None:
     """Address and port of one end of a connection; None on a unix socket."""
     name = transport.get_extra_info(end)
     return (str(name[0]), int(name[1])) if isinstance(name, tuple) and len(name) >= 2 else None

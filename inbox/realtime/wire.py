@@ -44,9 +44,7 @@ _BROKEN = Deny(500, "The server could not decide.")
 _HASTY = Deny(413, "Wait for the answer before sending.")
 
 
-def make_protocol(
-    lookup: Lookup, limits: Limits | None = None, stats: Stats | None = None
-) -> type[asyncio.Protocol]:
+def make_protocol(lookup: Lookup, limits: Limits | None = None, stats: Stats | None = None) -> type[asyncio.Protocol]:
     """The class for `uvicorn.Config(ws=…)` of one server. `lookup` gives a path's route, None for the app's.
 
     Each call gives a class with its own counts and timers, so that two servers in one process do not meet.
@@ -97,9 +95,7 @@ class _Wire(Link):
 
     __slots__ = ("_app_state", "_config", "_counted", "_detour", "_front", "_server_state")
 
-    def __init__(
-        self, front: _Front, config: Config, server_state: ServerState, app_state: dict[str, Any]
-    ) -> None:
+    def __init__(self, front: _Front, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
         super().__init__(front)
         self._front = front
         self._config = config
@@ -195,9 +191,7 @@ class _Wire(Link):
         else:
             self._conclude(route, request, verdict)
 
-    async def _await_verdict(
-        self, route: Route, request: Request, pending: Awaitable[Handler | Deny]
-    ) -> None:
+    async def _await_verdict(self, route: Route, request: Request, pending: Awaitable[Handler | Deny]) -> None:
         try:
             async with asyncio.timeout(self._front.limits.admit_timeout):
                 verdict = await pending

@@ -15,9 +15,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of one server. Sizes in bytes, times in seconds, rates per connection and second."""
 
     max_frame: int = 64 * _KIB  # one message, whole or over all its fragments; larger things travel by HTTP
-    write_limit: int = (
-        256 * _KIB
-    )  # unsent bytes a reader may be behind before it is cut; it resumes by cursor
+    write_limit: int = 256 * _KIB  # unsent bytes a reader may be behind before it is cut; it resumes by cursor
     admit_buffer: int = 64 * _KIB  # bytes kept while a route still asks whether to let the peer in
     admit_timeout: float = 10.0
     ping_interval: float = 20.0  # below the 30 s after which strict middleboxes forget a silent connection

@@ -30,7 +30,10 @@ def backup(url: str, data_dir: Path, target: Path) -> None:
     part = target.with_name(target.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as source, closing(sqlite3.connect(part / DATABASE)) as copy:
+    with (
+        closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as source,
+        closing(sqlite3.connect(part / DATABASE)) as copy,
+    ):
         source.backup(copy, pages=-1)
         copy.execute("PRAGMA journal_mode=DELETE")
     if (data_dir / FILES).exists():

@@ -42,9 +42,7 @@ class Database:
         self.is_shared = self.parsed.get_backend_name() == "postgresql"
         self.batch_size = POSTGRES_BATCH if self.is_shared else SQLITE_BATCH
         self.writing = self._open_postgres(1, read=False) if self.is_shared else self._open_sqlite(read=False)
-        self.reading = (
-            self._open_postgres(readers, read=True) if self.is_shared else self._open_sqlite(read=True)
-        )
+        self.reading = self._open_postgres(readers, read=True) if self.is_shared else self._open_sqlite(read=True)
 
     @property
     def path(self) -> Path | None:
@@ -118,9 +116,7 @@ def fault_of(error: BaseException) -> Fault:
         return Fault.DISK_FULL
     if state == "58030":  # an I/O error: PostgreSQL panics on a failed fsync itself
         return Fault.FATAL
-    if isinstance(error, DBAPIError) and (
-        error.connection_invalidated or isinstance(error, OperationalError)
-    ):
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, OperationalError)):
         return Fault.LOST
     return Fault.OTHER
 

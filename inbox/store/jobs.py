@@ -54,7 +54,13 @@ def claim_across_workspaces(tx: Transaction, owner: str, *, most: int = CLAIM_SI
         taken = (
             update(_JOB)
             .where(J.workspace_id == workspace_id, J.id == job_id)
-            .values(state="running", lease_owner=owner, lease_until=until, fence=J.fence + 1, attempts=J.attempts + 1)
+            .values(
+                state="running",
+                lease_owner=owner,
+                lease_until=until,
+                fence=J.fence + 1,
+                attempts=J.attempts + 1,
+            )
             .returning(J.workspace_id, J.id, J.kind, J.payload, J.attempts, J.fence)
         )
         claimed.append(Claimed(*tx.connection.execute(taken).one()))

@@ -66,9 +66,7 @@ class Lanes:
                     retry_after=2,
                 )
             if len(queue) >= CAPACITY[waiting.lane]:
-                raise Busy(
-                    "Too much at once just now. Nothing is lost; try again in a moment.", retry_after=1
-                )
+                raise Busy("Too much at once just now. Nothing is lost; try again in a moment.", retry_after=1)
             queue.append(waiting)
             self._ready.notify()
 

@@ -38,9 +38,7 @@ def stamp(connection: Connection, pending: Sequence[tuple[Who, datetime, Event]]
     stamped: list[Stamped] = []
     for workspace_id in sorted(by_workspace):
         entries = by_workspace[workspace_id]
-        bump = (
-            update(_HEAD).where(_HEAD.c.workspace_id == workspace_id).values(seq=_HEAD.c.seq + len(entries))
-        )
+        bump = update(_HEAD).where(_HEAD.c.workspace_id == workspace_id).values(seq=_HEAD.c.seq + len(entries))
         last = connection.execute(bump.returning(_HEAD.c.seq)).scalar_one()
         first = last - len(entries) + 1
         rows = []
@@ -109,18 +107,14 @@ def thread_since(rx: Reading, workspace_id: str, thread_id: str, after: int, lim
     return [_stamped(row) for row in rx.connection.execute(query).mappings()]
 
 
-def forget_old(
-    connection: Connection, workspace_id: str, now: datetime, *, keep_days: int = KEEP_DAYS
-) -> int:
+def forget_old(connection: Connection, workspace_id: str, now: datetime, *, keep_days: int = KEEP_DAYS) -> int:
     """Cut the log behind `keep_days`; clients that were away longer reset. Returns the rows removed."""
     before = now - timedelta(days=keep_days)
     old = (_EVENT.c.workspace_id == workspace_id) & (_EVENT.c.at < before)
     newest = connection.execute(select(func.max(_EVENT.c.seq)).where(old)).scalar()
     if newest is None:
         return 0
-    gone = connection.execute(
-        delete(_EVENT).where(_EVENT.c.workspace_id == workspace_id, _EVENT.c.seq <= newest)
-    )
+    gone = connection.execute(delete(_EVENT).where(_EVENT.c.workspace_id == workspace_id, _EVENT.c.seq <= newest))
     connection.execute(update(_HEAD).where(_HEAD.c.workspace_id == workspace_id).values(kept_from=newest + 1))
     return gone.rowcount
 

@@ -81,9 +81,7 @@ def feed(
     return cards, cards[0].sort if more and cards else ""
 
 
-def cards_for_drawing_across_workspaces(
-    rx: Reading, workspace_id: str, ids: Collection[str]
-) -> dict[str, MessageCard]:
+def cards_for_drawing_across_workspaces(rx: Reading, workspace_id: str, ids: Collection[str]) -> dict[str, MessageCard]:
     """Messages by id for the hub, which decides per topic who may see them."""
     query = _CARD.where(M.workspace_id == workspace_id, M.id.in_(ids))
     return {c.id: c for c in _cards(rx, rx.connection.execute(query), workspace_id)}
@@ -203,7 +201,11 @@ def _people(rx: Reading, workspace_id: str, ids: Collection[str]) -> dict[str, P
 def _card(r: Any, people: dict[str, PersonCard]) -> MessageCard:
     name = r.agent_name or r.contact_name
     state = r.state
-    if state in (DeliveryState.SENT, DeliveryState.DELIVERED) and r.visitor_seq and r.visitor_seq <= (r.visitor_read_seq or 0):
+    if (
+        state in (DeliveryState.SENT, DeliveryState.DELIVERED)
+        and r.visitor_seq
+        and r.visitor_seq <= (r.visitor_read_seq or 0)
+    ):
         state = DeliveryState.READ
     return MessageCard(
         id=r.id,

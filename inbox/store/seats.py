@@ -18,7 +18,9 @@ def face(agent_id: str, name: str) -> PersonCard:
     return PersonCard(agent_id, name, initials(name), person_hue(agent_id))
 
 
-def viewer_of_user_across_workspaces(rx: Reading, slug: str, user_id: str, session_id: str = "") -> tuple[Viewer, Agent, Workspace]:
+def viewer_of_user_across_workspaces(
+    rx: Reading, slug: str, user_id: str, session_id: str = ""
+) -> tuple[Viewer, Agent, Workspace]:
     """The seat of a signed-in user in the workspace of that slug. Raises: NotFound (also when it was switched off)."""
     workspace = rx.session.exec(select(Workspace).where(Workspace.slug == slug)).first()
     if workspace is not None:

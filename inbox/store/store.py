@@ -97,9 +97,7 @@ class Store:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, lambda: self.read_now(query, *args, **kwargs))
 
-    async def report(
-        self, query: Callable[Concatenate[Reading, P], R], *args: P.args, **kwargs: P.kwargs
-    ) -> R:
+    async def report(self, query: Callable[Concatenate[Reading, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """As `read`, on the thread kept for slow questions, so that they never stand in front of a page."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._reporter, lambda: self.read_now(query, *args, **kwargs))

@@ -45,9 +45,7 @@ class Reading:
 class Transaction(Reading):
     """The writing side. Everything an action changes goes through here; the writer commits it, never the action."""
 
-    def __init__(
-        self, connection: Connection, now: datetime, who: Who, keys: frozenset[str], is_shared: bool
-    ) -> None:
+    def __init__(self, connection: Connection, now: datetime, who: Who, keys: frozenset[str], is_shared: bool) -> None:
         super().__init__(connection, now)
         self.who = who
         self.workspace_id = who.workspace_id

@@ -48,9 +48,7 @@ def session_across_workspaces(rx: Reading, token_hash: str) -> SignedIn | None:
     if found is None:
         return None
     session, user = found
-    return SignedIn(
-        session.id, session.csrf, user.id, user.email, user.name, user.locale, user.theme, session.seen_at
-    )
+    return SignedIn(session.id, session.csrf, user.id, user.email, user.name, user.locale, user.theme, session.seen_at)
 
 
 def sessions_of_user_across_workspaces(rx: Reading, user_id: str) -> list[SessionCard]:

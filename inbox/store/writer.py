@@ -68,9 +68,7 @@ class Batch:
         except Exception as error:
             if fault_of(error) is not Fault.OTHER:
                 raise
-            logger.error(
-                "action_failed", action=waiting.action.__name__, error=type(error).__name__, exc_info=error
-            )
+            logger.error("action_failed", action=waiting.action.__name__, error=type(error).__name__, exc_info=error)
             self.answers.append((waiting, None, error))
         else:
             self.answers.append((waiting, result, None))
@@ -179,9 +177,7 @@ class Writer:
 
     def _survives(self, fault: Fault, error: Exception, batch: list[Waiting], attempt: int) -> bool:
         """Whether to run the batch again; else everybody in it has been answered."""
-        logger.warning(
-            "batch_failed", fault=fault.value, error=type(error).__name__, attempt=attempt, size=len(batch)
-        )
+        logger.warning("batch_failed", fault=fault.value, error=type(error).__name__, attempt=attempt, size=len(batch))
         if fault is Fault.FATAL:
             os._exit(EXIT_FSYNC)
         if fault is Fault.DISK_FULL:
@@ -197,9 +193,7 @@ class Writer:
             self._refuse([w for w in batch if not is_repeatable(w.action)], _unknown())
             batch[:] = [w for w in batch if is_repeatable(w.action)]
         if attempt == MAX_TRIES:
-            self._refuse(
-                batch, Busy("The database is busy. Nothing is lost; try again in a moment.", retry_after=2)
-            )
+            self._refuse(batch, Busy("The database is busy. Nothing is lost; try again in a moment.", retry_after=2))
             return False
         time.sleep(random.uniform(0, 0.01 * 2**attempt))
         return bool(batch)
@@ -278,12 +272,8 @@ def _forget(connection: Connection) -> None:
 
 
 def _read_only() -> ReadOnly:
-    return ReadOnly(
-        "The disk is full, so nothing can be saved just now. What you typed stays here.", retry_after=5
-    )
+    return ReadOnly("The disk is full, so nothing can be saved just now. What you typed stays here.", retry_after=5)
 
 
 def _unknown() -> Busy:
-    return Busy(
-        "The line to the database broke; this may or may not have happened. Look before you repeat it."
-    )
+    return Busy("The line to the database broke; this may or may not have happened. Look before you repeat it.")

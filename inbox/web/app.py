@@ -49,13 +49,19 @@ ROUTES: list[Route] = [
 
 def create_app(desk: Desk, **options: Any) -> Starlette:
     """The HTTP side of the product; sockets are served beside it (realtime/wire.py)."""
-    routes: list[Any] = [*ROUTES, *(demo.ROUTES if desk.options.is_demo else []), Mount("/static", desk.static)]
+    routes: list[Any] = [
+        *ROUTES,
+        *(demo.ROUTES if desk.options.is_demo else []),
+        Mount("/static", desk.static),
+    ]
     app = Starlette(
         routes=routes,
-        middleware=[
-            Middleware(Security, app_origin=desk.options.app_origin, widget_origin=desk.options.widget_origin)
-        ],
-        exception_handlers={InboxError: errors.refused, HTTPException: errors.http_error, Exception: errors.failed},
+        middleware=[Middleware(Security, app_origin=desk.options.app_origin, widget_origin=desk.options.widget_origin)],
+        exception_handlers={
+            InboxError: errors.refused,
+            HTTPException: errors.http_error,
+            Exception: errors.failed,
+        },
         **options,
     )
     app.state.desk = desk

@@ -125,7 +125,8 @@ async def is_password(stored: str | None, given: str) -> bool:
 
     def check() -> bool:
         try:
-            return _HASHER.verify(stored or _NOBODY, given[:MAX_PASSWORD]) and bool(stored)
+            _HASHER.verify(stored or _NOBODY, given[:MAX_PASSWORD])
+            return bool(stored)
         except (VerificationError, InvalidHashError):
             return False
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+from sqlmodel import col, select
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
-from sqlmodel import col, select
 
 from inbox.domain.agent import Agent
 from inbox.domain.errors import NotFound
@@ -30,9 +31,7 @@ def _cast_across_workspaces(rx: Reading) -> tuple[Workspace, list[Agent], Inbox]
     people = select(Agent).where(Agent.workspace_id == workspace.id, col(Agent.is_robot).is_(False)).order_by(Agent.id)
     agents = list(rx.session.exec(people))
     first = [next(a for a in agents if a.role == role) for role in CARDS if any(a.role == role for a in agents)]
-    inbox = rx.session.exec(
-        select(Inbox).where(Inbox.workspace_id == workspace.id, Inbox.channel == "webchat")
-    ).first()
+    inbox = rx.session.exec(select(Inbox).where(Inbox.workspace_id == workspace.id, Inbox.channel == "webchat")).first()
     assert inbox is not None
     rx.session.expunge_all()
     return workspace, first, inbox
@@ -88,6 +87,28 @@ async def shop(request: Request) -> Response:
     return HTMLResponse(html, headers={"content-security-policy": policy})
 
 
+async def robots(request: Request) -> Response:
+    """`/demo/robots`: the seats the town's robots take, and how many people's pages are open beside theirs."""
+    cast = await _cast(request)
+    desk = desk_of(request)
+    found = await desk.store.read(_robots_across_workspaces, cast[0].id)
+    robot_ids = {r["id"] for r in found}
+    pump = desk.hub.pumps.get(cast[0].id)
+    watching = sum(1 for w in pump.watchers if w.wants_head and _seat_of(w) not in robot_ids) if pump else 0
+    body = msgspec.json.encode(found)
+    return Response(body, media_type="application/json", headers={"x-people-watching": str(watching)})
+
+
+def _seat_of(watcher: object) -> str:
+    viewer = getattr(watcher, "viewer", None)
+    return viewer.agent_id if viewer is not None else ""
+
+
+def _robots_across_workspaces(rx: Reading, workspace_id: str) -> list[dict[str, str]]:
+    query = select(Agent).where(Agent.workspace_id == workspace_id, col(Agent.is_robot).is_(True))
+    return [{"id": a.id, "name": a.name} for a in rx.session.exec(query)]
+
+
 async def _cast(request: Request) -> tuple[Workspace, list[Agent], Inbox]:
     desk = desk_of(request)
     found = await desk.store.read(_cast_across_workspaces) if desk.options.is_demo else None
@@ -105,6 +126,7 @@ def _user_across_workspaces(rx: Reading, workspace_id: str, agent_id: str) -> st
 
 ROUTES = [
     Route("/demo", start),
+    Route("/demo/robots", robots),
     Route("/demo/sign-in", sign_in, methods=["POST"]),
     Route("/shop", shop),
 ]

@@ -46,9 +46,7 @@ class Live:
         self.painter = painter
         self.counts: dict[tuple[str, str], Tally] = {}
 
-    async def draw(
-        self, workspace_id: str, events: list[Stamped], wanted: Mapping[Key, Subscription]
-    ) -> Frames:
+    async def draw(self, workspace_id: str, events: list[Stamped], wanted: Mapping[Key, Subscription]) -> Frames:
         """Frames by (topic, language), each one or more encoded websocket frames joined."""
         rows = await self._hydrate(workspace_id, events, wanted)
         html: dict[Key, list[str]] = {}
@@ -67,9 +65,7 @@ class Live:
         drawn |= visitor_frames.draw(events, rows.messages, wanted)
         return drawn
 
-    async def _hydrate(
-        self, workspace_id: str, events: list[Stamped], wanted: Mapping[Key, Subscription]
-    ) -> Hydrated:
+    async def _hydrate(self, workspace_id: str, events: list[Stamped], wanted: Mapping[Key, Subscription]) -> Hydrated:
         about, shown, read_threads = set[str](), set[str](), set[str]()
         topics = {topic for topic, _ in wanted}
         lists = any(topic.startswith("view:") for topic in topics)

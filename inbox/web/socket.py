@@ -180,8 +180,7 @@ class AgentSocket:
         if self.opened:
             self.opened.cancel()
             self.opened = None
-        while self.pump is None:
-            await asyncio.sleep(0.005)
+        self.pump = self.pump or await self.place.hub.join(self)
         reason = await self._why_not(frame)
         if reason:
             self._reset(reason)
@@ -248,9 +247,7 @@ class AgentSocket:
 
     async def _look_again(self) -> None:
         """The seat changed: what may it see now? Within a second it sees no more than that."""
-        viewer = await self.place.store.read(
-            viewer_by_id_across_workspaces, self.workspace_id, self.viewer.agent_id
-        )
+        viewer = await self.place.store.read(viewer_by_id_across_workspaces, self.workspace_id, self.viewer.agent_id)
         if viewer is None:
             self._end(4003, "access ended")
             return

@@ -43,7 +43,9 @@ class StaticFiles:
         if fresh:
             _compress(self.folder)
             done.write_text("\n".join(f"{k}\t{v}" for k, v in self.names.items()))
-        self.files = WhiteNoise(_no_app, root=str(self.folder), prefix="/static/", max_age=3600, immutable_file_test=_immutable)
+        self.files = WhiteNoise(
+            _no_app, root=str(self.folder), prefix="/static/", max_age=3600, immutable_file_test=_immutable
+        )
 
     def url(self, name: str) -> str:
         """The address of a file. Raises: KeyError for one that does not exist."""

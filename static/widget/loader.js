@@ -4,7 +4,7 @@
   if (window.rapport || !script) return;
   const origin = new URL(script.src).origin;
   const { inbox, accent, label } = script.dataset;
-  let host, button, frame, isOpen = false, unread = 0;
+  let host, button, frame, isOpen = false, unread = 0, isReady = false;
 
   const page = () => {
     const allowed = new URLSearchParams();
@@ -12,7 +12,7 @@
     const query = allowed.toString();
     return { url: location.origin + location.pathname + (query ? `?${query}` : ""), title: document.title.slice(0, 200) };
   };
-  const say = (kind, data) => frame?.contentWindow.postMessage({ rapport: kind, ...data }, origin);
+  const say = (kind, data) => isReady && frame.contentWindow.postMessage({ rapport: kind, ...data }, origin);
   const mark = () => {
     button.setAttribute("aria-expanded", String(isOpen));
     button.dataset.unread = !isOpen && unread ? String(Math.min(unread, 99)) : "";
@@ -64,7 +64,7 @@
   addEventListener("message", (event) => {
     if (event.origin !== origin || !frame || event.source !== frame.contentWindow) return;
     const kind = event.data?.rapport;
-    if (kind === "ready") say(isOpen ? "open" : "close", { page: page() });
+    if (kind === "ready") { isReady = true; say(isOpen ? "open" : "close", { page: page() }); }
     else if (kind === "close") close();
     else if (kind === "unread" && Number.isInteger(event.data.count)) { unread = event.data.count; mark(); }
   });
@@ -72,7 +72,7 @@
   window.rapport = (act) => {
     if (act === "open") open();
     else if (act === "close") close();
-    else if (act === "shutdown") { host?.remove(); host = frame = undefined; isOpen = false; }
+    else if (act === "shutdown") { host?.remove(); host = frame = undefined; isOpen = isReady = false; }
   };
   if (document.body) build(); else addEventListener("DOMContentLoaded", build);
 })();

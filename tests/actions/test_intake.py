@@ -70,7 +70,12 @@ async def test_many_messages_of_one_new_contact_at_once_open_one_conversation(wo
     results = await asyncio.gather(*(send(store, home, message(n)) for n in range(50)))
     assert len({r.conversation_id for r in results}) == 1
     assert sorted(r.visitor_seq for r in results) == list(range(1, 51))
-    assert [await store.read(count, t) for t in ("contact", "conversation", "message", "thread")] == [1, 1, 50, 1]
+    assert [await store.read(count, t) for t in ("contact", "conversation", "message", "thread")] == [
+        1,
+        1,
+        50,
+        1,
+    ]
 
 
 async def test_a_foreign_inbox_is_refused_and_the_others_are_stored(world: World) -> None:

@@ -116,9 +116,7 @@ def _answer_pings(answering: set[socket.socket], silent: set[socket.socket]) -> 
     return gone
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/smaps_rollup").exists(), reason="only Linux tells a process's share of memory"
-)
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux tells a process's share of memory")
 def test_an_idle_connection_weighs_at_most_two_kibibytes() -> None:
     command = [sys.executable, "-m", "tests.realtime.wire_server"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -83,9 +83,7 @@ def knock(server: LiveServer, request: bytes) -> tuple[int, dict[str, str], bool
 
 def test_the_answer_carries_the_proof_from_the_standard() -> None:
     # RFC 6455 section 1.3.
-    assert b"\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in switching(
-        parse_request(handshake())
-    )
+    assert b"\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in switching(parse_request(handshake()))
 
 
 def test_no_extension_and_no_subprotocol_is_ever_agreed() -> None:

@@ -10,9 +10,7 @@ import pytest
 from inbox.realtime.http_guard import HttpLimits
 from tests.realtime.wire_server import DOWNLOAD, Client, LiveServer, handshake
 
-LIMITS = HttpLimits(
-    header_timeout=0.3, header_bytes=20_000, body_window=0.3, body_rate=1000, send_timeout=0.3
-)
+LIMITS = HttpLimits(header_timeout=0.3, header_bytes=20_000, body_window=0.3, body_rate=1000, send_timeout=0.3)
 PAGE = b"GET /page HTTP/1.1\r\nhost: x\r\n\r\n"
 UPLOAD = b"POST /upload HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n"
 

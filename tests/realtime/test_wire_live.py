@@ -93,9 +93,7 @@ def test_a_ping_is_answered_and_an_unasked_pong_is_not(server: LiveServer) -> No
         (bytes.fromhex("81ff7fffffffffffffff"), 1009),
     ],
 )
-def test_a_broken_frame_ends_its_connection_with_the_code_for_it(
-    server: LiveServer, frame: bytes, code: int
-) -> None:
+def test_a_broken_frame_ends_its_connection_with_the_code_for_it(server: LiveServer, frame: bytes, code: int) -> None:
     with server.connect() as client, server.connect() as other:
         client.send_raw(frame + masked(1, b"after the end") * 2000)
         assert client.read_close()[0] == code

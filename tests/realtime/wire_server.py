@@ -36,9 +36,7 @@ class Echo:
 
     def open(self, connection: Connection) -> None:
         self.connection = connection
-        self.diary.write(
-            "open", (connection.path, connection.query, dict(connection.headers), connection.peer)
-        )
+        self.diary.write("open", (connection.path, connection.query, dict(connection.headers), connection.peer))
         self.diary.connections.append(connection)
 
     def text(self, payload: bytes) -> None:
@@ -255,11 +253,7 @@ def masked(
     if not mask:
         return head + payload
     long_mask = (mask * (size // 4 + 1))[:size]
-    return (
-        head
-        + mask
-        + (int.from_bytes(payload, "big") ^ int.from_bytes(long_mask, "big")).to_bytes(size, "big")
-    )
+    return head + mask + (int.from_bytes(payload, "big") ^ int.from_bytes(long_mask, "big")).to_bytes(size, "big")
 
 
 class Client:

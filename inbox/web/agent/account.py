@@ -47,9 +47,7 @@ async def profile(request: Request) -> Response:
     locale, name = form.text("locale", ""), form.text("name").strip()
     if locale not in ("", *LOCALES) or not 1 <= len(name) <= 100:
         raise BadInput("Choose a name, and one of the languages offered.", field="name")
-    await desk_of(request).store.write(
-        sign_in.change_profile, session.user_id, name=name, locale=locale, who=Who("")
-    )
+    await desk_of(request).store.write(sign_in.change_profile, session.user_id, name=name, locale=locale, who=Who(""))
     forget_remembered()
     return RedirectResponse("/account?saved=profile", status_code=303)
 
@@ -80,9 +78,7 @@ async def password(request: Request) -> Response:
     if not await is_password(known[1] if known else None, form.text("old")):
         raise BadInput("That is not your password.", field="old")
     hashed = await hash_password(form.text("password"))
-    await desk.store.write(
-        sign_in.change_password, session.user_id, hashed, keep=session.session_id, who=Who("")
-    )
+    await desk.store.write(sign_in.change_password, session.user_id, hashed, keep=session.session_id, who=Who(""))
     forget_remembered()
     return RedirectResponse("/account?saved=password", status_code=303)
 

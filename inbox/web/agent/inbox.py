@@ -23,7 +23,7 @@ class Page(msgspec.Struct, frozen=True):
     """All that the desk shows, in one snapshot at `seq`."""
 
     seq: int
-    list: ListCard
+    shown: ListCard
     thread: ThreadCard | None
     counts: CountsCard
     mine: int
@@ -48,7 +48,7 @@ def load(rx: Reading, viewer: Viewer, view: View, conversation_id: str | None) -
     ids = [r.id for r in found.rows] + ([conversation_id] if conversation_id else [])
     return Page(
         seq=log.head(rx, viewer.workspace_id),
-        list=found,
+        shown=found,
         thread=thread,
         counts=counts,
         mine=mine,
@@ -67,7 +67,6 @@ def page_context(request: Request, place: Seat) -> dict[str, Any]:
         "may": permissions(place.viewer),
         "csrf": place.session.csrf,
         "nonce": nonce_of(request),
-        "locale": locale_of(request),
         "theme": place.session.theme,
         "epoch": options.epoch(),
         "build": options.build,
@@ -102,7 +101,12 @@ async def more(request: Request) -> Response:
     found = await store.read(conversations.page, place.viewer, view, after)
     marks = await store.read(conversations.marks, place.viewer, [r.id for r in found.rows])
     html = desk_of(request).templates.render(
-        "agent/inbox/rows.html", locale_of(request), list=found, view=view, marks=marks, workspace=place.workspace
+        "agent/inbox/rows.html",
+        locale_of(request),
+        shown=found,
+        view=view,
+        marks=marks,
+        workspace=place.workspace,
     )
     return HTMLResponse(html)
 

@@ -157,7 +157,12 @@ async def change_inbox(request: Request) -> Response:
 async def _page(request: Request, place: Seat, name: str, context: dict[str, Any]) -> Response:
     store = desk_of(request).store
     counts, mine = await store.read(conversations.counts, place.viewer)
-    rail = {"counts": counts, "mine": mine, "view": None, "seq": await store.read(log.head, place.viewer.workspace_id)}
+    rail = {
+        "counts": counts,
+        "mine": mine,
+        "view": None,
+        "seq": await store.read(log.head, place.viewer.workspace_id),
+    }
     whole = page_context(request, place) | rail | context | {"section": name}
     return HTMLResponse(desk_of(request).templates.render(f"settings/{name}.html", locale_of(request), **whole))
 

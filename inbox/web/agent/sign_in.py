@@ -19,7 +19,14 @@ from inbox.store.users import (
     password_across_workspaces,
     reset_across_workspaces,
 )
-from inbox.web.auth import begin_session, cookie_name, forget_remembered, hash_password, is_password, signed_in
+from inbox.web.auth import (
+    begin_session,
+    cookie_name,
+    forget_remembered,
+    hash_password,
+    is_password,
+    signed_in,
+)
 from inbox.web.desk import desk_of
 from inbox.web.forms import fields
 from inbox.web.limits import Limits, network_of
@@ -113,7 +120,7 @@ async def invite_form(request: Request) -> Response:
     invite = await desk_of(request).store.read(invite_across_workspaces, token_hash(request.path_params["token"]))
     if invite is None:
         raise Gone("This invite was used already or is too old. Ask for a new one.")
-    return _page(request, "invite", error="", email=invite.email, name=invite.name, role=Role(invite.role))
+    return _page(request, "invite", error="", email=invite.email, invited=invite.name, role=Role(invite.role))
 
 
 async def accept_invite(request: Request) -> Response:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from sqlmodel import col, select
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
-from sqlmodel import col, select
 
 from inbox.domain.errors import NotFound
 from inbox.domain.inbox import Inbox

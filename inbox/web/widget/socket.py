@@ -189,16 +189,17 @@ class VisitorSocket:
             self.opened = None
         now = self.place.clock()
         known = webchat.read_token(frame.token, self.place.secret, now) if frame.token else None
-        if known is not None and (known.workspace_id, known.inbox_id) != (self.door.workspace_id, self.door.inbox_id):
+        if known is not None and (known.workspace_id, known.inbox_id) != (
+            self.door.workspace_id,
+            self.door.inbox_id,
+        ):
             known = None
         self.visitor_id = known.visitor_id if known else new_token()
         thread = await self._thread() if known else None
         if thread is not None and thread.is_blocked:
             self.connection.close(4006, "blocked")
             return
-        visitor = webchat.Visitor(
-            self.door.workspace_id, self.door.inbox_id, self.visitor_id, int(now.timestamp())
-        )
+        visitor = webchat.Visitor(self.door.workspace_id, self.door.inbox_id, self.visitor_id, int(now.timestamp()))
         self._say(
             {
                 "t": "welcome",
@@ -334,7 +335,11 @@ class VisitorSocket:
         elif isinstance(error, Malformed):
             answer |= {"code": "bad_input", "message": str(error)}
         else:
-            answer |= {"code": "internal", "message": "This could not be stored. It is kept here.", "retry_ms": 3000}
+            answer |= {
+                "code": "internal",
+                "message": "This could not be stored. It is kept here.",
+                "retry_ms": 3000,
+            }
         self._say(answer)
 
     def _typing(self) -> None:

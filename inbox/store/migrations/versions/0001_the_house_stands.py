@@ -209,18 +209,12 @@ def upgrade() -> None:
         sa.Column("ref_id", sa.String(length=32), nullable=False),
         sa.Column("conversation_id", sa.String(length=32), nullable=False),
         sa.Column("search_text", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"], ["workspace.id"], name=op.f("fk_search_entry_workspace_id")
-        ),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_search_entry_workspace_id")),
         sa.PrimaryKeyConstraint("n", name=op.f("pk_search_entry")),
-        sa.UniqueConstraint(
-            "workspace_id", "kind", "ref_id", name=op.f("uq_search_entry_workspace_id_kind_ref_id")
-        ),
+        sa.UniqueConstraint("workspace_id", "kind", "ref_id", name=op.f("uq_search_entry_workspace_id_kind_ref_id")),
     )
     with op.batch_alter_table("search_entry", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_search_entry_conversation", ["workspace_id", "conversation_id"], unique=False
-        )
+        batch_op.create_index("ix_search_entry_conversation", ["workspace_id", "conversation_id"], unique=False)
 
     op.create_table(
         "session",
@@ -345,9 +339,7 @@ def upgrade() -> None:
             ["team.workspace_id", "team.id"],
             name=op.f("fk_conversation_workspace_id_team_id"),
         ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"], ["workspace.id"], name=op.f("fk_conversation_workspace_id")
-        ),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_conversation_workspace_id")),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("pk_conversation")),
     )
     with op.batch_alter_table("conversation", schema=None) as batch_op:
@@ -487,9 +479,7 @@ def upgrade() -> None:
             ["inbox.workspace_id", "inbox.id"],
             name=op.f("fk_conversation_inbox_workspace_id_inbox_id"),
         ),
-        sa.PrimaryKeyConstraint(
-            "workspace_id", "conversation_id", "inbox_id", name=op.f("pk_conversation_inbox")
-        ),
+        sa.PrimaryKeyConstraint("workspace_id", "conversation_id", "inbox_id", name=op.f("pk_conversation_inbox")),
     )
     with op.batch_alter_table("conversation_inbox", schema=None) as batch_op:
         batch_op.create_index(
@@ -590,9 +580,7 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("thread", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_thread_conversation", ["workspace_id", "current_conversation_id"], unique=False
-        )
+        batch_op.create_index("ix_thread_conversation", ["workspace_id", "current_conversation_id"], unique=False)
 
     op.create_table(
         "message",
@@ -645,9 +633,7 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("message", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_message_conversation", ["workspace_id", "conversation_id", "id"], unique=False
-        )
+        batch_op.create_index("ix_message_conversation", ["workspace_id", "conversation_id", "id"], unique=False)
         batch_op.create_index("ix_message_thread", ["workspace_id", "thread_id", "visitor_seq"], unique=False)
 
     op.create_table(
