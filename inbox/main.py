@@ -24,7 +24,7 @@ from inbox.realtime.hub import Hub
 from inbox.realtime.wire import Stats, make_protocol
 from inbox.settings import Settings
 from inbox.store import epoch, log
-from inbox.store.engine import Database
+from inbox.store.engine import Database, is_shared
 from inbox.store.lock import WriterLock
 from inbox.store.migrate import migrate
 from inbox.store.seats import viewer_of_user_across_workspaces
@@ -39,6 +39,8 @@ from inbox.web.static import StaticFiles
 from inbox.web.templates import Templates
 from inbox.web.widget import socket as widget_socket
 from inbox.web.widget.pages import door_across_workspaces
+from inbox.web.widget.place import Door
+from inbox.web.widget.place import Place as WidgetPlace
 
 PACKAGE = Path(__file__).parent
 logger = structlog.get_logger()
@@ -58,7 +60,7 @@ class House:
         self.settings = settings
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.lock = WriterLock(settings.data_dir)
-        if not settings.url.startswith("postgresql"):
+        if not is_shared(settings.url):
             self.lock.take()
         migrate(settings.url)
         self.store = Store(Database(settings.url))
@@ -111,7 +113,7 @@ class House:
             )
         )
         visitor = widget_socket.VisitorRoute(
-            widget_socket.Place(
+            WidgetPlace(
                 store=self.store,
                 hub=self.hub,
                 epoch=lambda: self.epoch,
@@ -172,13 +174,13 @@ class House:
         )
         return viewer, agent.name, session.locale or workspace.locale
 
-    async def _door(self, key: str) -> widget_socket.Door | None:
+    async def _door(self, key: str) -> Door | None:
         found = await self.store.read(door_across_workspaces, key)
         if found is None:
             return None
         inbox, workspace = found
         brand = str(inbox.config.get("brand") or workspace.name)
-        return widget_socket.Door(workspace.id, inbox.id, brand, workspace.is_demo)
+        return Door(workspace.id, inbox.id, brand, workspace.is_demo)
 
     def _signal(self, workspace_id: str, topic: str, frame: bytes, but: object) -> None:
         self.hub.signal(workspace_id, topic, frame, but)

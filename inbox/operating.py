@@ -6,23 +6,28 @@ import asyncio
 import json
 import shutil
 import signal
-import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import col, select
+
 from inbox.actions import seeding, sign_in, workspace
 from inbox.domain.access import Role
+from inbox.domain.agent import Agent
 from inbox.domain.ids import new_id
 from inbox.domain.transit import Who
+from inbox.domain.user import Session
 from inbox.domain.workspace import Workspace
 from inbox.settings import Settings
 from inbox.store import backup as store_backup
 from inbox.store import migrate as store_migrate
-from inbox.store.engine import Database
+from inbox.store.engine import Database, is_shared
 from inbox.store.lock import WriterLock
 from inbox.store.store import Store
+from inbox.store.transaction import Reading
 
 UNTOUCHED_HOURS = 8  # a demo nobody used for so long begins anew: its clocks would all be late
 SCENARIO = Path(__file__).parent / "sandbox" / "scenario.json"
@@ -32,7 +37,7 @@ def migrate(settings: Settings) -> None:
     """Upgrade; refuses while a server writes the same SQLite file."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     lock = WriterLock(settings.data_dir)
-    if not settings.url.startswith("postgresql"):
+    if not is_shared(settings.url):
         lock.take()
     store_migrate.migrate(settings.url)
     print(f"The database is at {store_migrate.newest()}.")
@@ -57,7 +62,7 @@ def work(settings: Settings) -> int:
     from inbox.jobs.timers import Timers
     from inbox.jobs.worker import Worker
 
-    if not settings.url.startswith("postgresql"):
+    if not is_shared(settings.url):
         print("On SQLite the worker runs inside `inbox serve`; there is nothing to do here.")
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
         return 0
@@ -84,7 +89,7 @@ def seed(settings: Settings, *, reset: bool) -> None:
     """The demo workspace, unless the database has one already."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     lock = WriterLock(settings.data_dir)
-    if not settings.url.startswith("postgresql"):
+    if not is_shared(settings.url):
         lock.take()
         if reset:
             _wipe(settings.data_dir)
@@ -100,7 +105,7 @@ def demo(settings: Settings, *, reset: bool, quiet: bool) -> int:
     from inbox.main import House, serve
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    seed(settings, reset=reset or _is_stale(settings.data_dir))
+    seed(settings, reset=reset or _is_stale(settings))
 
     async def say(house: House) -> None:
         print(f"Rapport is here: {settings.desk_origin}/demo", flush=True)
@@ -222,38 +227,33 @@ async def _is_seeded(store: Store) -> bool:
     return await store.read(_has_demo_across_workspaces)
 
 
-def _has_demo_across_workspaces(rx: Any) -> bool:
-    from sqlmodel import col, select
-
+def _has_demo_across_workspaces(rx: Reading) -> bool:
     return rx.session.exec(select(Workspace.id).where(col(Workspace.is_demo).is_(True))).first() is not None
 
 
-def _workspace_across_workspaces(rx: Any, slug: str) -> str | None:
-    from sqlmodel import select
-
-    found: str | None = rx.session.exec(select(Workspace.id).where(Workspace.slug == slug)).first()
-    return found
+def _workspace_across_workspaces(rx: Reading, slug: str) -> str | None:
+    return rx.session.exec(select(Workspace.id).where(Workspace.slug == slug)).first()
 
 
-def _is_stale(data_dir: Path) -> bool:
-    """Whether no person signed in to this demo for eight hours."""
-    path = data_dir / "rapport.db"
-    if not path.exists():
+def _is_stale(settings: Settings) -> bool:
+    """Whether no person signed in to this demo for eight hours (or it is of another shape and cannot tell)."""
+    if not (settings.data_dir / "rapport.db").exists():
         return False
-    from inbox.domain.clock import utc_now
-
-    since = (utc_now() - timedelta(hours=UNTOUCHED_HOURS)).strftime("%Y-%m-%d %H:%M:%S")
-    query = (
-        "SELECT (SELECT count(*) FROM workspace WHERE created_at > ?) + (SELECT count(*) FROM session s "
-        "JOIN agent a ON a.user_id = s.user_id WHERE a.is_robot = 0 AND s.seen_at > ?)"
-    )
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        used = connection.execute(query, (since, since)).fetchone()[0]
-        connection.close()
-    except sqlite3.Error:
+        return not with_store(settings, lambda store: store.read(_was_used_across_workspaces))
+    except SQLAlchemyError:
         return True
-    return not used
+
+
+def _was_used_across_workspaces(rx: Reading) -> bool:
+    since = rx.now - timedelta(hours=UNTOUCHED_HOURS)
+    founded = select(Workspace.id).where(Workspace.created_at > since)
+    seen = (
+        select(Session.id)
+        .join(Agent, col(Agent.user_id) == col(Session.user_id))
+        .where(col(Agent.is_robot).is_(False), Session.seen_at > since)
+    )
+    return rx.session.exec(founded).first() is not None or rx.session.exec(seen).first() is not None
 
 
 def _wipe(data_dir: Path) -> None:

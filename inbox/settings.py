@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from inbox.store.engine import is_shared
+
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -51,7 +53,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _safe(self) -> Settings:
-        if self.redis_url and not self.url.startswith("postgresql"):
+        if self.redis_url and not is_shared(self.url):
             raise ValueError("RAPPORT_REDIS_URL needs PostgreSQL: several processes cannot write one SQLite file.")
         for origin in (self.desk_origin, self.frame_origin):
             parts = urlsplit(origin)

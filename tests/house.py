@@ -38,7 +38,20 @@ DIALECT_KNOWERS = {
 DIALECT_FOLDERS = ("inbox/store/migrations/",)  # DDL that one dialect lacks stands behind its name
 
 # store/ modules that are plumbing: they answer no question about anybody's rows.
-PLUMBING = {"engine", "writer", "transaction", "log", "migrate", "files", "backup", "epoch", "__init__"}
+PLUMBING = {
+    "engine",
+    "writer",
+    "lanes",
+    "transaction",
+    "log",
+    "migrate",
+    "files",
+    "backup",
+    "epoch",
+    "lock",
+    "search",  # scoped by a workspace token in the index; who sees a hit is asked of conversations
+    "__init__",
+}
 
 Check = Callable[[str, str], Iterator[str]]
 
@@ -58,6 +71,8 @@ class Rule:
 
 
 def short_files(path: str, text: str) -> Iterator[str]:
+    if path.startswith(DIALECT_FOLDERS):
+        return  # a migration is a list of tables, written once and never grown
     limit = MODULE_LINES if path.startswith("inbox/") else TEST_LINES
     count = len(text.splitlines())
     if count > limit:
@@ -65,6 +80,8 @@ def short_files(path: str, text: str) -> Iterator[str]:
 
 
 def short_functions(path: str, text: str) -> Iterator[str]:
+    if path.startswith(DIALECT_FOLDERS):
+        return
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             count = (node.end_lineno or node.lineno) - node.lineno + 1 - _docstring_lines(node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 from sqlmodel import select
 
 from inbox.actions import workspace
@@ -26,31 +27,31 @@ def add_website(tx: Transaction, viewer: Viewer, *, name: str) -> str:
     return workspace.add_inbox(tx, channel="webchat", medium="webchat", name=_name(name))
 
 
-def change_website(
-    tx: Transaction,
-    viewer: Viewer,
-    inbox_id: str,
-    *,
-    name: str,
-    accent: str,
-    welcome: str,
-    sites: str,
-    target_seconds: int,
-    is_enabled: bool,
-) -> None:
-    """How it looks, where it may stand, what it promises. Raises: NotAllowed, BadInput naming the field."""
+class Website(msgspec.Struct, frozen=True):
+    """How a website inbox looks, where it may stand (origins, white space between), what it promises."""
+
+    name: str
+    accent: str
+    welcome: str
+    sites: str
+    target_seconds: int
+    is_enabled: bool
+
+
+def change_website(tx: Transaction, viewer: Viewer, inbox_id: str, wanted: Website) -> None:
+    """Raises: NotAllowed, BadInput naming the field."""
     _require(viewer, Permission.MANAGE_INBOXES)
     inbox = tx.get(Inbox, inbox_id)
-    origins = sites.split()
+    origins = wanted.sites.split()
     if any(not _SITE.match(origin) for origin in origins):
         raise BadInput("Write sites as https://shop.example.com, one a line.", field="sites")
-    if not _COLOUR.match(accent):
+    if not _COLOUR.match(wanted.accent):
         raise BadInput("Choose a colour like #21783b.", field="accent")
-    if not 1 <= target_seconds <= MAX_TARGET_SECONDS:
+    if not 1 <= wanted.target_seconds <= MAX_TARGET_SECONDS:
         raise BadInput("Promise an answer within a second and a week.", field="target_seconds")
-    inbox.name, inbox.target_seconds, inbox.allowed_sites = _name(name), target_seconds, origins
-    inbox.config = {**inbox.config, "accent": accent, "welcome": welcome[:300]}
-    inbox.disabled_at = None if is_enabled else inbox.disabled_at or tx.now
+    inbox.name, inbox.target_seconds, inbox.allowed_sites = _name(wanted.name), wanted.target_seconds, origins
+    inbox.config = {**inbox.config, "accent": wanted.accent, "welcome": wanted.welcome[:300]}
+    inbox.disabled_at = None if wanted.is_enabled else inbox.disabled_at or tx.now
     tx.record(InboxChanged(inbox_id=inbox_id))
     tx.audit("change_inbox", inbox_id)
 

@@ -89,7 +89,7 @@ def _people(tx: Transaction, scenario: Scenario) -> dict[str, Viewer]:
 
 
 def _viewer(tx: Transaction, agent_id: str) -> Viewer:
-    return seats.viewer_of(tx, tx.get(Agent, agent_id))
+    return seats.viewer_of_across_workspaces(tx, tx.get(Agent, agent_id))
 
 
 class _Story:

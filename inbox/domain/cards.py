@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
+
+from inbox.domain.ids import initials, person_hue
 
 
 class PersonCard(msgspec.Struct, frozen=True):
@@ -16,11 +20,17 @@ class PersonCard(msgspec.Struct, frozen=True):
     hue: int
 
 
+def face(person_id: str, name: str) -> PersonCard:
+    """A person as lists and bubbles show them."""
+    return PersonCard(person_id, name, initials(name), person_hue(person_id))
+
+
 class RowCard(msgspec.Struct, frozen=True):
     """One conversation in a list, its thread's head and its cards.
 
     `due_at` is None when no clock runs; `target_seconds` is the promise it counts against. `owed_since` set means "needs us".
-    `sort` is the list's order as text (what is due first, then what was touched last). `inbound_count` against the reader's mark gives the unread badge.
+    `sort` is the list's order as text (what is due first, then what was touched last).
+    `inbound_count` against the reader's mark gives the unread badge.
     `snippet_by` is `contact`, `team`, `note` or `system`.
     """
 
@@ -53,8 +63,10 @@ class RowCard(msgspec.Struct, frozen=True):
 class MessageCard(msgspec.Struct, frozen=True):
     """One entry of a thread.
 
-    `direction` is `inbound`, `outbound`, `note` or `system`. `state` (outbound only) is held, queued, sending, sent, delivered, read, failed or unknown.
-    `event` (system only) names what happened: opened, assigned, unassigned, snoozed, unsnoozed, resolved, reopened; `about` is the person it happened to.
+    `direction` is `inbound`, `outbound`, `note` or `system`.
+    `state` (outbound only) is held, queued, sending, sent, delivered, read, failed or unknown.
+    `event` (system only) names what happened: opened, assigned, unassigned, snoozed, unsnoozed, resolved, reopened;
+    `about` is the person it happened to.
     `sort` orders the feed as text.
     """
 
@@ -117,3 +129,25 @@ class CountsCard(msgspec.Struct, frozen=True):
     late: int
     unassigned_late: int
     media: tuple[tuple[str, int], ...]
+
+
+def tally(groups: Sequence[Any], agent_id: str) -> tuple[CountsCard, int]:
+    """Sum groups of (status, assignee, owes nothing, late, medium, number)."""
+    total = dict.fromkeys(
+        ("open", "unassigned", "snoozed", "resolved", "needs_us", "waiting", "late", "unassigned_late"), 0
+    )
+    media: dict[str, int] = {}
+    mine = 0
+    for status, assignee, is_free, is_late, medium, number in groups:
+        total[status] += number
+        if status != "open":
+            continue
+        total["waiting" if is_free else "needs_us"] += number
+        total["late"] += number if is_late else 0
+        media[medium] = media.get(medium, 0) + number
+        if assignee is None:
+            total["unassigned"] += number
+            total["unassigned_late"] += number if is_late else 0
+        mine += number if assignee == agent_id else 0
+    ordered = tuple(sorted(media.items(), key=lambda pair: (-pair[1], pair[0])))
+    return CountsCard(media=ordered, **total), mine

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 from inbox.domain.clock import iso, utc_now
-from inbox.domain.ids import new_id
+from inbox.store.engine import copy_file, is_shared
 
 MANIFEST = "manifest.json"
 DATABASE = "rapport.db"
@@ -23,19 +21,12 @@ def backup(url: str, data_dir: Path, target: Path) -> None:
 
     The database first, then the files: whatever a row names was on disk before the row. Raises: RuntimeError.
     """
-    if url.startswith("postgresql"):
-        raise RuntimeError("Back up PostgreSQL with its own pg_dump, and the files folder beside it.")
     if target.exists():
         raise RuntimeError(f"{target} exists already: name a new folder.")
     part = target.with_name(target.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    with (
-        closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as source,
-        closing(sqlite3.connect(part / DATABASE)) as copy,
-    ):
-        source.backup(copy, pages=-1)
-        copy.execute("PRAGMA journal_mode=DELETE")
+    copy_file(url, part / DATABASE)
     if (data_dir / FILES).exists():
         shutil.copytree(data_dir / FILES, part / FILES)
     secret = data_dir / "secret"
@@ -48,15 +39,12 @@ def backup(url: str, data_dir: Path, target: Path) -> None:
 
 def restore(source: Path, url: str, data_dir: Path) -> None:
     """Put a backup in place of what is there, under a new epoch. The caller holds the writer's lock. Raises: RuntimeError."""
-    if url.startswith("postgresql"):
+    if is_shared(url):
         raise RuntimeError("Restore PostgreSQL with its own pg_restore, then run `inbox migrate`.")
     check(source)
     path = Path(url.removeprefix("sqlite:///"))
     fresh = path.with_name(path.name + ".restoring")
     shutil.copy2(source / DATABASE, fresh)
-    with closing(sqlite3.connect(fresh)) as connection:
-        connection.execute("UPDATE epoch SET value = ?", (new_id(),))
-        connection.commit()
     for ending in ("-wal", "-shm"):
         path.with_name(path.name + ending).unlink(missing_ok=True)
     fresh.rename(path)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from inbox.domain.access import Permission, Viewer, may
 from inbox.domain.agent import Agent, ReadMark, Team
-from inbox.domain.cards import CountsCard, ListCard, RowCard
+from inbox.domain.cards import CountsCard, ListCard, RowCard, face, tally
 from inbox.domain.contact import Contact
-from inbox.domain.conversation import Conversation, ConversationInbox, Participant, Status
+from inbox.domain.conversation import Conversation, ConversationInbox, Participant
 from inbox.domain.errors import NotFound
 from inbox.domain.inbox import Inbox
 from inbox.domain.message import Message
 from inbox.domain.views import STATUS_OF, Filter, Name, View
-from inbox.store.seats import face
 from inbox.store.transaction import Reading
 
 PAGE_SIZE = 50
@@ -174,28 +173,6 @@ def count_groups(rx: Reading, viewer: Viewer) -> dict[tuple[Any, ...], int]:
     group = (C.status, C.assignee_id, owes_nothing, C.is_late, C.latest_medium)
     query = select(*group, func.count()).where(visible(viewer), C.merged_into_id.is_(None)).group_by(*group)
     return {(s, a, bool(f), bool(late), m): n for s, a, f, late, m, n in rx.connection.execute(query).tuples()}
-
-
-def tally(groups: Sequence[Any], agent_id: str) -> tuple[CountsCard, int]:
-    """Sum groups of (status, assignee, owes nothing, late, medium, number)."""
-    total = dict.fromkeys(
-        ("open", "unassigned", "snoozed", "resolved", "needs_us", "waiting", "late", "unassigned_late"), 0
-    )
-    media: dict[str, int] = {}
-    mine = 0
-    for status, assignee, is_free, is_late, medium, number in groups:
-        total[status] += number
-        if status != Status.OPEN:
-            continue
-        total["waiting" if is_free else "needs_us"] += number
-        total["late"] += number if is_late else 0
-        media[medium] = media.get(medium, 0) + number
-        if assignee is None:
-            total["unassigned"] += number
-            total["unassigned_late"] += number if is_late else 0
-        mine += number if assignee == agent_id else 0
-    ordered = tuple(sorted(media.items(), key=lambda pair: (-pair[1], pair[0])))
-    return CountsCard(media=ordered, **total), mine
 
 
 def marks(rx: Reading, viewer: Viewer, ids: Collection[str]) -> dict[str, int]:

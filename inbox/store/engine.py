@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from contextlib import closing
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool, QueuePool, StaticPool
@@ -39,7 +41,7 @@ class Database:
     def __init__(self, url: str, *, readers: int = READERS) -> None:
         self.url = url
         self.parsed = make_url(url)
-        self.is_shared = self.parsed.get_backend_name() == "postgresql"
+        self.is_shared = is_shared(url)
         self.batch_size = POSTGRES_BATCH if self.is_shared else SQLITE_BATCH
         self.writing = self._open_postgres(1, read=False) if self.is_shared else self._open_sqlite(read=False)
         self.reading = self._open_postgres(readers, read=True) if self.is_shared else self._open_sqlite(read=True)
@@ -93,10 +95,29 @@ def open_plain(url: str) -> Engine:
     """An engine for one-off work (migration, backup, doctor): no pool, no begin hook, keys checked."""
     parsed = make_url(url)
     engine = create_engine(parsed, poolclass=NullPool)
-    if parsed.get_backend_name() != "postgresql":
+    if not is_shared(url):
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def is_shared(url: str) -> bool:
+    """Whether other hosts may write this database too (PostgreSQL), or one process owns its file (SQLite)."""
+    return make_url(url).get_backend_name() == "postgresql"
+
+
+def insert_or_ignore(table: Table) -> Any:
+    """INSERT … ON CONFLICT DO NOTHING: spelled alike on both databases, so one construct serves them."""
+    return upsert(table).on_conflict_do_nothing()
+
+
+def copy_file(url: str, target: Path) -> None:
+    """Copy an SQLite database as it stands at one commit, while others go on writing it. Raises: RuntimeError elsewhere."""
+    if is_shared(url):
+        raise RuntimeError("Back up PostgreSQL with its own pg_dump, and the files folder beside it.")
+    with closing(sqlite3.connect(str(make_url(url).database))) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy, pages=-1)
+        copy.execute("PRAGMA journal_mode=DELETE")
 
 
 def key_number(key: str) -> int:

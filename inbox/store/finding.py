@@ -6,12 +6,12 @@ import msgspec
 
 from inbox.domain.access import Viewer
 from inbox.domain.cards import RowCard
+from inbox.domain.content import marked
 from inbox.store import conversations, messages, search
 from inbox.store.transaction import Reading
 
 HITS = 40
 ROUNDS = 5  # how many times more is asked when hits were not the viewer's to see
-AROUND = 60  # characters of text shown either side of a match
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -45,18 +45,3 @@ def find(rx: Reading, viewer: Viewer, query: str) -> list[Found]:
             card = bodies.get(hit.ref_id)
             found.append(Found(row, marked(card.body if card else row.subject or row.contact.name, query)))
     return found
-
-
-def marked(text: str, query: str) -> tuple[tuple[str, bool], ...]:
-    """The stretch round the first matching word, cut into plain and matching parts."""
-    flat = " ".join(text.split())
-    words = [w for w in query.split() if w]
-    low = flat.casefold()
-    at = min((i for w in words if (i := low.find(w.casefold())) >= 0), default=-1)
-    if at < 0:
-        return ((flat[: 2 * AROUND], False),)
-    length = max(len(w) for w in words if low.startswith(w.casefold(), at)) if words else 0
-    start = max(0, at - AROUND)
-    head = ("…" if start else "") + flat[start:at]
-    tail = flat[at + length : at + length + AROUND]
-    return ((head, False), (flat[at : at + length], True), (tail, False))

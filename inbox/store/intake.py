@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from inbox.domain.contact import Contact, ContactIdentity
 from inbox.domain.conversation import Conversation, ConversationInbox, LoadedConversation
 from inbox.domain.inbox import Inbox
 from inbox.domain.message import Message
 from inbox.domain.threading import Thread
+from inbox.store.engine import insert_or_ignore
 from inbox.store.transaction import Transaction
 
 Row = dict[str, Any]
@@ -24,9 +24,8 @@ _CONVERSATION = Conversation.__table__  # type: ignore[attr-defined]
 _CONVERSATION_INBOX = ConversationInbox.__table__  # type: ignore[attr-defined]
 _MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
-# ON CONFLICT DO NOTHING is spelled alike on both databases, so one construct serves them.
-_NEW_IDENTITY = upsert(_IDENTITY).on_conflict_do_nothing()
-_NEW_THREAD = upsert(_THREAD).on_conflict_do_nothing()
+_NEW_IDENTITY = insert_or_ignore(_IDENTITY)
+_NEW_THREAD = insert_or_ignore(_THREAD)
 _NEW_MESSAGE = insert(_MESSAGE)
 _NEW_CONTACT = insert(_CONTACT)
 _NEW_CONVERSATION = insert(_CONVERSATION)

@@ -10,13 +10,12 @@ from sqlalchemy import and_, select
 
 from inbox.domain.access import Permission, Viewer, may
 from inbox.domain.agent import Agent
-from inbox.domain.cards import ContactCard, MessageCard, PersonCard, ThreadCard
+from inbox.domain.cards import ContactCard, MessageCard, PersonCard, ThreadCard, face
 from inbox.domain.contact import Contact, ContactIdentity
 from inbox.domain.conversation import Conversation
 from inbox.domain.message import DeliveryState, Message
 from inbox.domain.threading import Thread
 from inbox.store import conversations
-from inbox.store.seats import face
 from inbox.store.transaction import Reading
 
 FEED_SIZE = 60

@@ -9,9 +9,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
 
-from inbox.store.engine import key_number, open_plain
+from inbox.store.engine import is_shared, key_number, open_plain
 
 LOCK_TIMEOUT = "5s"  # PostgreSQL: a migration that cannot get its lock must not queue everybody behind it
 
@@ -40,7 +39,7 @@ def migrate(url: str) -> None:
     Raises: RuntimeError when rows would point at nothing afterwards (SQLite); the database is then as before.
     """
     engine = open_plain(url)
-    is_postgres = make_url(url).get_backend_name() == "postgresql"
+    is_postgres = is_shared(url)
     with engine.connect() as connection:
         if not is_postgres:
             # Rebuilding a table with foreign keys on would fire ON DELETE CASCADE; the pragma works only outside a transaction.

@@ -6,16 +6,10 @@ from sqlmodel import col, select
 
 from inbox.domain.access import Role, Viewer
 from inbox.domain.agent import Agent, SeatInbox
-from inbox.domain.cards import PersonCard
+from inbox.domain.cards import PersonCard, face
 from inbox.domain.errors import NotFound
-from inbox.domain.ids import initials, person_hue
 from inbox.domain.workspace import Workspace
 from inbox.store.transaction import Reading
-
-
-def face(agent_id: str, name: str) -> PersonCard:
-    """A person as lists and bubbles show them."""
-    return PersonCard(agent_id, name, initials(name), person_hue(agent_id))
 
 
 def viewer_of_user_across_workspaces(
@@ -27,17 +21,18 @@ def viewer_of_user_across_workspaces(
         query = select(Agent).where(Agent.workspace_id == workspace.id, Agent.user_id == user_id)
         agent = rx.session.exec(query).first()
         if agent is not None and agent.disabled_at is None:
-            return viewer_of(rx, agent, session_id), agent, workspace
+            return viewer_of_across_workspaces(rx, agent, session_id), agent, workspace
     raise NotFound("There is no such workspace, or you have no seat in it.")
 
 
 def viewer_by_id_across_workspaces(rx: Reading, workspace_id: str, agent_id: str) -> Viewer | None:
     """The eyes of a seat, or None when it is gone or switched off."""
     agent = rx.session.get(Agent, (workspace_id, agent_id))
-    return viewer_of(rx, agent) if agent is not None and agent.disabled_at is None else None
+    return viewer_of_across_workspaces(rx, agent) if agent is not None and agent.disabled_at is None else None
 
 
-def viewer_of(rx: Reading, agent: Agent, session_id: str = "") -> Viewer:
+def viewer_of_across_workspaces(rx: Reading, agent: Agent, session_id: str = "") -> Viewer:
+    """The eyes of this seat."""
     role = Role(agent.role)
     inbox_ids: frozenset[str] | None = None
     if not agent.sees_all_inboxes:

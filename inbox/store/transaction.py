@@ -81,7 +81,9 @@ class Transaction(Reading):
             raise Rekey(key)
 
     def add(self, record: M) -> M:
+        """Store a new record at once: without mapped relationships the ORM would not know that a row needs another one first."""
         self.session.add(record)
+        self.session.flush()
         return record
 
     def flush(self) -> None:

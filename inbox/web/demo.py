@@ -9,11 +9,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from inbox.domain.agent import Agent
+from inbox.domain.cards import face
 from inbox.domain.errors import NotFound
 from inbox.domain.ids import is_id
 from inbox.domain.inbox import Inbox
 from inbox.domain.workspace import Workspace
-from inbox.store.seats import face
 from inbox.store.transaction import Reading
 from inbox.web.auth import begin_session
 from inbox.web.desk import desk_of

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from inbox.domain.access import Viewer
-from inbox.domain.cards import CountsCard, MessageCard, RowCard
+from inbox.domain.cards import CountsCard, MessageCard, RowCard, tally
 from inbox.domain.events import ConversationEvent, ReadMarkMoved, Stamped, ThreadReadByVisitor
 from inbox.realtime.hub import Frames, Key, Subscription
 from inbox.realtime.wire import text_frame
@@ -216,7 +216,7 @@ class Tally:
         self.groups[key] = self.groups.get(key, 0) + step
 
     def card(self) -> CountsCard:
-        return conversations.tally([(*key, n) for key, n in self.groups.items() if n], "")[0]
+        return tally([(*key, n) for key, n in self.groups.items() if n], "")[0]
 
     def mine(self, agent_id: str) -> int:
         return sum(n for (status, who, *_), n in self.groups.items() if status == "open" and who == agent_id)

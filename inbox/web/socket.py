@@ -20,6 +20,7 @@ from inbox.store.seats import viewer_by_id_across_workspaces
 from inbox.store.store import Store
 from inbox.store.transaction import Reading
 from inbox.web.signals import typing_signal, viewing_signal
+from inbox.web.socket_frames import DECODER, Ping, Resume, Typing, Watch
 
 AGENT_FRAMES_PER_SECOND = 50
 FIRST_FRAME_SECONDS = 5.0  # an agent's socket that never resumes holds a place for nothing
@@ -30,28 +31,6 @@ logger = structlog.get_logger()
 Authenticate = Callable[[str, str], Awaitable[tuple[Viewer, str, str] | None]]
 
 
-class Resume(msgspec.Struct, tag_field="t", tag="resume", frozen=True):
-    epoch: str
-    since: int
-
-
-class Watch(msgspec.Struct, tag_field="t", tag="watch", frozen=True):
-    n: int
-    at: int
-    views: list[str] = []
-    conversations: list[str] = []
-
-
-class Typing(msgspec.Struct, tag_field="t", tag="typing", frozen=True):
-    conversation: str
-    paper: str = "reply"
-
-
-class Ping(msgspec.Struct, tag_field="t", tag="ping", frozen=True):
-    pass
-
-
-_DECODER = msgspec.json.Decoder(Resume | Watch | Typing | Ping)
 _PONG = text_frame(b'{"t":"pong"}')
 
 
@@ -135,7 +114,7 @@ class AgentSocket:
 
     def text(self, payload: bytes) -> None:
         try:
-            frame = _DECODER.decode(payload)
+            frame = DECODER.decode(payload)
         except msgspec.ValidationError as error:
             unknown = "tag" in str(error) or "t` " in str(error) or "`t`" in str(error)
             self._refuse("unknown_type" if unknown else "bad_frame", "This frame is not in the protocol.")

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from inbox.domain.access import Viewer, permissions
-from inbox.domain.cards import CountsCard, ListCard, MessageCard, PersonCard, ThreadCard
+from inbox.domain.cards import CountsCard, ListCard, MessageCard, PersonCard, ThreadCard, face
 from inbox.domain.errors import NotFound
 from inbox.domain.views import Filter, Name, View
 from inbox.store import conversations, log, messages, seats
@@ -62,7 +62,7 @@ def page_context(request: Request, place: Seat) -> dict[str, Any]:
     options = desk_of(request).options
     return {
         "workspace": place.workspace,
-        "seat": seats.face(place.agent.id, place.agent.name),
+        "seat": face(place.agent.id, place.agent.name),
         "role": place.viewer.role.value,
         "may": permissions(place.viewer),
         "csrf": place.session.csrf,

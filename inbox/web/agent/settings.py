@@ -144,12 +144,14 @@ async def change_inbox(request: Request) -> Response:
         place,
         inboxes.change_website,
         request.path_params["id"],
-        name=form.text("name"),
-        accent=form.text("accent"),
-        welcome=form.text("welcome", ""),
-        sites=form.text("sites", ""),
-        target_seconds=form.number("target_seconds"),
-        is_enabled=form.flag("enabled"),
+        inboxes.Website(
+            name=form.text("name"),
+            accent=form.text("accent"),
+            welcome=form.text("welcome", ""),
+            sites=form.text("sites", ""),
+            target_seconds=form.number("target_seconds"),
+            is_enabled=form.flag("enabled"),
+        ),
     )
     return _back(request, "inboxes")
 

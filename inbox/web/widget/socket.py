@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
@@ -13,83 +13,31 @@ from inbox.actions.intake import Accepted, keys_of, receive_messages
 from inbox.actions.reading import visitor_read
 from inbox.channels import webchat
 from inbox.channels.base import Malformed
-from inbox.domain.cards import MessageCard
-from inbox.domain.clock import Clock, iso
+from inbox.domain.clock import iso
 from inbox.domain.errors import InboxError, NotAllowed
-from inbox.domain.events import ContactBlocked, Stamped, ThreadEvent
+from inbox.domain.events import ContactBlocked, Stamped
 from inbox.domain.ids import new_token
 from inbox.domain.transit import Lane, Who
-from inbox.realtime.hub import Hub, Key, Pump, Subscription
+from inbox.realtime.hub import Key, Pump, Subscription
 from inbox.realtime.wire import Connection, Deny, Handler, Upgrade, text_frame
-from inbox.store import log, messages
+from inbox.store import messages
 from inbox.store.messages import ThreadNow
-from inbox.store.store import Store
-from inbox.store.transaction import Reading
 from inbox.web.signals import visitor_typing_signal
-from inbox.web.widget.frames import event_frame, message_fields
+from inbox.web.widget.frames import event_frame
+from inbox.web.widget.place import Door, Place, refusal, replay_across_workspaces, snapshot_across_workspaces
+from inbox.web.widget.socket_frames import DECODER, Hello, Ping, Read, Send, Typing
 
 VISITOR_FRAMES_PER_SECOND = 20
 FIRST_FRAME_SECONDS = 5.0
-REPLAY = 200  # public events; who missed more gets the transcript
 CATCH_UP_BYTES = 128 * 1024
 
 logger = structlog.get_logger()
 
 
-class Hello(msgspec.Struct, tag_field="t", tag="hello", frozen=True):
-    token: str | None = None
-    epoch: str | None = None
-    since: int = 0
-
-
-class Send(msgspec.Struct, tag_field="t", tag="send", frozen=True):
-    client_id: str
-    text: str
-    page: webchat.Page = webchat.Page()
-    name: str = ""
-
-
-class Typing(msgspec.Struct, tag_field="t", tag="typing", frozen=True):
-    pass
-
-
-class Read(msgspec.Struct, tag_field="t", tag="read", frozen=True):
-    n: int
-
-
-class Since(msgspec.Struct, tag_field="t", tag="since", frozen=True):
-    n: int
-
-
-class Ping(msgspec.Struct, tag_field="t", tag="ping", frozen=True):
-    pass
-
-
-_DECODER = msgspec.json.Decoder(Hello | Send | Typing | Read | Since | Ping)
 _PONG = text_frame(b'{"t":"pong"}')
 
 
-class Door(msgspec.Struct, frozen=True):
-    """A widget's inbox, as found by its public key."""
-
-    workspace_id: str
-    inbox_id: str
-    brand: str
-    is_demo: bool
-
-
-class Place(msgspec.Struct, frozen=True):
-    """What every visitor socket of this process shares."""
-
-    store: Store
-    hub: Hub
-    epoch: Callable[[], str]
-    build: str
-    widget_origin: str
-    secret: bytes
-    clock: Clock
-    door: Callable[[str], Awaitable[Door | None]]
-    signal: Callable[[str, str, bytes, object], None]
+_NOTHING: dict[Key, Subscription] = {}
 
 
 class VisitorRoute:
@@ -154,7 +102,7 @@ class VisitorSocket:
 
     def text(self, payload: bytes) -> None:
         try:
-            frame = _DECODER.decode(payload)
+            frame = DECODER.decode(payload)
         except msgspec.ValidationError as error:
             unknown = "`t`" in str(error) or "tag" in str(error)
             self._refuse("unknown_type" if unknown else "bad_frame", "This frame is not in the protocol.")
@@ -238,7 +186,7 @@ class VisitorSocket:
         """Send what came after `since`; False when the log has it no more, or it is too much."""
         if not self.thread_id:
             return False
-        found = await self.place.store.read(_replay_across_workspaces, self.workspace_id, self.thread_id, since)
+        found = await self.place.store.read(replay_across_workspaces, self.workspace_id, self.thread_id, since)
         if found is None:
             await self._snapshot()
             return True
@@ -250,37 +198,16 @@ class VisitorSocket:
         return True
 
     async def _snapshot(self) -> None:
-        thread, entries = await self.place.store.read(
-            _transcript_across_workspaces, self.workspace_id, self.door.inbox_id, self.visitor_id
+        payload = await self.place.store.read(
+            snapshot_across_workspaces, self.workspace_id, self.door.inbox_id, self.visitor_id
         )
-        if thread is None:
-            return
-        shown = [{"n": n, **message_fields(card)} for n, card in entries]
-        while len(payload := msgspec.json.encode(self._transcript(thread, shown))) > 60_000:
-            shown = shown[len(shown) // 4 + 1 :]
-        self.connection.send(text_frame(payload))
-
-    def _transcript(self, thread: ThreadNow, shown: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "t": "snapshot",
-            "head": thread.visitor_seq,
-            "messages": shown,
-            "status": "resolved" if thread.status == "resolved" else "open",
-            "team_read": thread.team_read_seq,
-        }
+        if payload:
+            self.connection.send(text_frame(payload))
 
     def _send(self, frame: Send) -> None:
         """Hand the message to the writer; the ack goes out only after its commit."""
         try:
-            received = webchat.read(
-                webchat.Frame(
-                    client_id=frame.client_id,
-                    text=frame.text,
-                    visitor_id=self.visitor_id,
-                    page=frame.page,
-                    name=frame.name,
-                )
-            )
+            received = webchat.read(webchat.Frame(frame.client_id, frame.text, self.visitor_id, frame.page, frame.name))
             keys = keys_of(self.door.inbox_id, received)
             if self.conversation_id:
                 keys = (*keys, f"conversation:{self.conversation_id}")
@@ -326,21 +253,8 @@ class VisitorSocket:
     def _answer(self, client_id: str, error: BaseException) -> None:
         if isinstance(error, NotAllowed):
             self.connection.close(4006, "blocked")
-            return
-        answer: dict[str, Any] = {"t": "refused", "client_id": client_id}
-        if isinstance(error, InboxError):
-            answer |= {"code": error.code, "message": error.message}
-            if error.retry_after is not None:
-                answer["retry_ms"] = int(error.retry_after * 1000)
-        elif isinstance(error, Malformed):
-            answer |= {"code": "bad_input", "message": str(error)}
         else:
-            answer |= {
-                "code": "internal",
-                "message": "This could not be stored. It is kept here.",
-                "retry_ms": 3000,
-            }
-        self._say(answer)
+            self._say({"t": "refused", "client_id": client_id, **refusal(error)})
 
     def _typing(self) -> None:
         if self.conversation_id:
@@ -381,27 +295,3 @@ class VisitorSocket:
         except Exception as error:
             logger.error("visitor_socket_failed", error=type(error).__name__, exc_info=error)
             self.connection.close(1011, "try again")
-
-
-_NOTHING: dict[Key, Subscription] = {}
-Replayed = list[tuple[ThreadEvent, MessageCard | None]]
-
-
-def _replay_across_workspaces(rx: Reading, workspace_id: str, thread_id: str, since: int) -> Replayed | None:
-    """A thread's public events after `since` with their messages; None when there is a hole or too many."""
-    found = log.thread_since(rx, workspace_id, thread_id, since, REPLAY + 1)
-    events = [s.event for s in found if isinstance(s.event, ThreadEvent)]
-    if len(events) > REPLAY or [e.visitor_seq for e in events] != list(range(since + 1, since + 1 + len(events))):
-        return None
-    ids = {e.message_id for e in events if e.message_id}
-    cards = messages.cards_for_drawing_across_workspaces(rx, workspace_id, ids) if ids else {}
-    return [(e, cards.get(e.message_id)) for e in events]
-
-
-def _transcript_across_workspaces(
-    rx: Reading, workspace_id: str, inbox_id: str, key: str
-) -> tuple[ThreadNow | None, list[tuple[int, MessageCard]]]:
-    thread = messages.thread_now_across_workspaces(rx, workspace_id, inbox_id, key)
-    if thread is None:
-        return None, []
-    return thread, messages.transcript_across_workspaces(rx, workspace_id, thread.id)
