@@ -12,6 +12,7 @@ from inbox.store.engine import Database
 from inbox.store.migrate import migrate
 from inbox.store.store import Store
 from tests import parts
+from tests.running import Running, running
 from tests.world import World, build_world
 
 
@@ -71,3 +72,10 @@ async def store(database_url: str) -> AsyncIterator[Store]:
 async def world(store: Store) -> World:
     """The cast in its workspace, and a second workspace that must never leak."""
     return await build_world(store)
+
+
+@pytest.fixture
+async def served(database_url: str, tmp_path: Path) -> AsyncIterator[Running]:
+    """A whole house on a real port, on each database."""
+    async with running(database_url, tmp_path / "data") as found:
+        yield found

@@ -133,7 +133,7 @@ class _Story:
 
     def _hear(self, message: dict[str, Any]) -> None:
         thread = next(t for t in self.story["threads"] if t["id"] == message["thread"])
-        address = thread["external_key"].split("/")[0]
+        address = thread["external_key"]
         received = Received(
             external_id=f"{address}:{message['id']}",
             client_id=message["id"],

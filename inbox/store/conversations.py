@@ -172,7 +172,7 @@ def count_groups(rx: Reading, viewer: Viewer) -> dict[tuple[Any, ...], int]:
     owes_nothing = C.owed_since.is_(None)
     group = (C.status, C.assignee_id, owes_nothing, C.is_late, C.latest_medium)
     query = select(*group, func.count()).where(visible(viewer), C.merged_into_id.is_(None)).group_by(*group)
-    return {(s, a, bool(f), bool(late), m): n for s, a, f, late, m, n in rx.connection.execute(query).tuples()}
+    return {(s, a, bool(f), bool(late), m): n for s, a, f, late, m, n in rx.connection.execute(query)}
 
 
 def marks(rx: Reading, viewer: Viewer, ids: Collection[str]) -> dict[str, int]:
@@ -182,7 +182,7 @@ def marks(rx: Reading, viewer: Viewer, ids: Collection[str]) -> dict[str, int]:
         _MARK.c.agent_id == viewer.agent_id,
         _MARK.c.conversation_id.in_(ids),
     )
-    return dict(rx.connection.execute(query).tuples().all())
+    return dict(rx.connection.execute(query).all())
 
 
 def may_reply(viewer: Viewer) -> bool:

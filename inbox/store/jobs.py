@@ -48,7 +48,7 @@ def claim_across_workspaces(tx: Transaction, owner: str, *, most: int = CLAIM_SI
     )
     if tx.is_shared:
         due = due.with_for_update(skip_locked=True)
-    keys = tx.connection.execute(due).tuples().all()
+    keys = tx.connection.execute(due).all()
     claimed = []
     for workspace_id, job_id in keys:
         taken = (
@@ -106,4 +106,4 @@ def _end(tx: Transaction, job: Claimed, **values: Any) -> bool:
 
 def states_across_workspaces(rx: Reading) -> dict[str, int]:
     """How many jobs in each state, for metrics and doctor."""
-    return dict(rx.connection.execute(select(J.state, func.count()).group_by(J.state)).tuples().all())
+    return dict(rx.connection.execute(select(J.state, func.count()).group_by(J.state)).all())

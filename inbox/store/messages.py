@@ -101,6 +101,16 @@ def read_between_across_workspaces(rx: Reading, workspace_id: str, thread_ids: C
     return _cards(rx, rx.connection.execute(query), workspace_id)
 
 
+def inbound_across_workspaces(rx: Reading, workspace_id: str, ids: Collection[str]) -> list[MessageCard]:
+    """What contacts said in these conversations, as far back as an open feed shows: their name stands beside it."""
+    query = (
+        _CARD.where(M.workspace_id == workspace_id, M.conversation_id.in_(ids), M.direction == "inbound")
+        .order_by(M.id.desc())
+        .limit(FEED_SIZE * len(ids))
+    )
+    return _cards(rx, rx.connection.execute(query), workspace_id)
+
+
 def thread(rx: Reading, viewer: Viewer, conversation_id: str) -> ThreadCard:
     """An open conversation as its page shows it. Raises: NotFound."""
     row = conversations.row(rx, viewer, conversation_id)
@@ -121,7 +131,7 @@ def contact(rx: Reading, viewer: Viewer, contact_id: str, but: str) -> ContactCa
     identity = ContactIdentity.__table__.c  # type: ignore[attr-defined]
     of_person = and_(identity.workspace_id == viewer.workspace_id, identity.contact_id == contact_id)
     addresses = rx.connection.execute(select(identity.medium, identity.address, identity.grade).where(of_person))
-    shown = addresses.tuples().all() if may(viewer, Permission.SEE_ADDRESSES) else []
+    shown = addresses.all() if may(viewer, Permission.SEE_ADDRESSES) else []
     c = Conversation.__table__.c  # type: ignore[attr-defined]
     others = (
         select(c.id, c.latest_medium, c.subject, c.created_at)
@@ -135,7 +145,7 @@ def contact(rx: Reading, viewer: Viewer, contact_id: str, but: str) -> ContactCa
         city=person.city,
         since=person.created_at,
         addresses=tuple((m, a, g) for m, a, g in shown if m != "webchat"),
-        history=tuple((i, m, s, at) for i, m, s, at in rx.connection.execute(others).tuples()),
+        history=tuple((i, m, s, at) for i, m, s, at in rx.connection.execute(others)),
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from inbox.domain.access import Viewer
 from inbox.domain.cards import CountsCard, MessageCard, RowCard, tally
-from inbox.domain.events import ConversationEvent, ReadMarkMoved, Stamped, ThreadReadByVisitor
+from inbox.domain.events import ContactNamed, ConversationEvent, ReadMarkMoved, Stamped, ThreadReadByVisitor
 from inbox.realtime.hub import Frames, Key, Subscription
 from inbox.realtime.wire import text_frame
 from inbox.store import conversations, log, messages, seats
@@ -35,7 +35,18 @@ class Hydrated(msgspec.Struct, frozen=True):
     messages: dict[str, MessageCard]
     let_in: dict[str, frozenset[str]]
     turned: list[MessageCard]
+    spoken: list[MessageCard] = []
     slug: str = ""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Which rows a batch of events needs: conversations, messages, threads read, conversations whose contact has a new name."""
+
+    about: set[str]
+    shown: set[str]
+    read_threads: set[str]
+    renamed: set[str]
+    limited: bool
 
 
 class Live:
@@ -66,7 +77,7 @@ class Live:
         return drawn
 
     async def _hydrate(self, workspace_id: str, events: list[Stamped], wanted: Mapping[Key, Subscription]) -> Hydrated:
-        about, shown, read_threads = set[str](), set[str](), set[str]()
+        about, shown, read_threads, renamed = set[str](), set[str](), set[str](), set[str]()
         topics = {topic for topic, _ in wanted}
         lists = any(topic.startswith("view:") for topic in topics)
         for stamped in events:
@@ -79,10 +90,14 @@ class Live:
                     shown.add(event.message_id)
                 if is_open and isinstance(event, ThreadReadByVisitor):
                     read_threads.add(event.thread_id)
+                if is_open and isinstance(event, ContactNamed):
+                    renamed.add(event.conversation_id)
         if not about and not shown:
             return Hydrated({}, {}, {}, [])
         limited = any(s.viewer is not None and not s.viewer.sees_all for s in wanted.values())
-        return await self.store.read(hydrate_across_workspaces, workspace_id, about, shown, read_threads, limited)
+        return await self.store.read(
+            hydrate_across_workspaces, workspace_id, Wanted(about, shown, read_threads, renamed, limited)
+        )
 
     def _conversation(self, events: list[Stamped], rows: Hydrated, subscription: Subscription) -> list[str]:
         """The open conversation: its new entries, its head and cards, and ticks that turned."""
@@ -95,9 +110,8 @@ class Live:
                 continue
             if not event.drawn:
                 continue
-            turned = tuple(
-                m for m in rows.turned if m.conversation_id == own and isinstance(event, ThreadReadByVisitor)
-            )
+            changed = {ThreadReadByVisitor: rows.turned, ContactNamed: rows.spoken}.get(type(event), [])
+            turned = tuple(m for m in changed if m.conversation_id == own)
             parts.append(
                 self.painter.render_block(
                     f"agent/live/{stamped.type_name}.html",
@@ -227,15 +241,17 @@ def count_groups(rx: Reading, viewer: Viewer) -> tuple[int, dict[tuple[Any, ...]
     return log.head(rx, viewer.workspace_id), conversations.count_groups(rx, viewer)
 
 
-def hydrate_across_workspaces(
-    rx: Reading, workspace_id: str, about: set[str], shown: set[str], read_threads: set[str], limited: bool
-) -> Hydrated:
+def hydrate_across_workspaces(rx: Reading, workspace_id: str, wanted: Wanted) -> Hydrated:
     """Rows for drawing, in one query per type; the hub decides per topic who sees them."""
+    about, shown = wanted.about, wanted.shown
     return Hydrated(
         rows=conversations.rows_for_drawing_across_workspaces(rx, workspace_id, about) if about else {},
         messages=messages.cards_for_drawing_across_workspaces(rx, workspace_id, shown) if shown else {},
-        let_in=conversations.let_in_across_workspaces(rx, workspace_id, about) if limited and about else {},
-        turned=messages.read_between_across_workspaces(rx, workspace_id, read_threads) if read_threads else [],
+        let_in=conversations.let_in_across_workspaces(rx, workspace_id, about) if wanted.limited and about else {},
+        turned=messages.read_between_across_workspaces(rx, workspace_id, wanted.read_threads)
+        if wanted.read_threads
+        else [],
+        spoken=messages.inbound_across_workspaces(rx, workspace_id, wanted.renamed) if wanted.renamed else [],
         slug=seats.slug_across_workspaces(rx, workspace_id),
     )
 
