@@ -41,6 +41,7 @@ DIALECT_FOLDERS = ("inbox/store/migrations/",)  # DDL that one dialect lacks sta
 PLUMBING = {
     "engine",
     "writer",
+    "batch",
     "lanes",
     "transaction",
     "log",

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool, StaticPool
 
 READERS = 3  # threads that read; two cores serve no more at once
@@ -54,6 +54,7 @@ class Database:
     def _open_sqlite(self, *, read: bool) -> Engine:
         engine = create_engine(
             self.parsed,
+            hide_parameters=True,  # an error's words go to the log, and parameters are what people wrote
             poolclass=QueuePool if read else StaticPool,
             connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000},
             **({"pool_size": READERS, "max_overflow": 4} if read else {}),
@@ -68,6 +69,7 @@ class Database:
         options = f"-c lock_timeout={LOCK_TIMEOUT_MILLISECONDS} -c synchronous_commit=on -c timezone=UTC"
         engine = create_engine(
             self.parsed,
+            hide_parameters=True,
             pool_size=size,
             max_overflow=2,
             pool_pre_ping=read,
@@ -94,7 +96,7 @@ class Database:
 def open_plain(url: str) -> Engine:
     """An engine for one-off work (migration, backup, doctor): no pool, no begin hook, keys checked."""
     parsed = make_url(url)
-    engine = create_engine(parsed, poolclass=NullPool)
+    engine = create_engine(parsed, poolclass=NullPool, hide_parameters=True)
     if not is_shared(url):
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
@@ -127,6 +129,22 @@ def key_number(key: str) -> int:
 
 def fault_of(error: BaseException) -> Fault:
     """What this database error means. Source: SQLite result codes; PostgreSQL appendix A."""
+    at: BaseException | None = error
+    while at is not None:
+        fault = _fault_of_one(at)
+        if fault is not Fault.OTHER or not _is_of_database(at):
+            return fault
+        # SQLite ends the whole transaction on a full disk, and what fails then is the way back to a savepoint.
+        at = at.__context__
+    return Fault.OTHER
+
+
+def _is_of_database(error: BaseException) -> bool:
+    # A driver's module may not be installed, so its errors go by name; they come bare from the writer's savepoints.
+    return any(base.__name__ in ("Error", "DBAPIError") for base in type(error).__mro__)
+
+
+def _fault_of_one(error: BaseException) -> Fault:
     cause: Any = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
         return _sqlite_fault(cause)
@@ -137,7 +155,9 @@ def fault_of(error: BaseException) -> Fault:
         return Fault.DISK_FULL
     if state == "58030":  # an I/O error: PostgreSQL panics on a failed fsync itself
         return Fault.FATAL
-    if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, OperationalError)):
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return Fault.LOST
+    if any(base.__name__ in ("OperationalError", "InterfaceError") for base in type(cause).__mro__):
         return Fault.LOST
     return Fault.OTHER
 
@@ -152,7 +172,7 @@ def _sqlite_fault(cause: sqlite3.Error) -> Fault:
         "SQLITE_IOERR_SHMSIZE",
     ):
         return Fault.DISK_FULL
-    if name == "SQLITE_IOERR_FSYNC":
+    if name in ("SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"):
         # After a failed fsync a second try may report success without the data: stop instead.
         return Fault.FATAL
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
@@ -171,6 +191,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "secure_delete=ON",  # erased means erased, from the first day
         "temp_store=MEMORY",
         "cache_size=-16000",
+        "journal_size_limit=67108864",  # a long read lets the WAL grow; it shrinks again instead of keeping its tidemark
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -17,6 +17,7 @@ from inbox.domain.events import ConversationEvent, ConversationState, Event
 from inbox.domain.ids import new_id
 from inbox.domain.job import Job
 from inbox.domain.transit import Who
+from inbox.store.engine import insert_or_ignore
 
 M = TypeVar("M", bound=SQLModel)
 
@@ -102,18 +103,17 @@ class Transaction(Reading):
     def put_job(
         self, kind: str, payload: dict[str, Any], *, run_at: datetime | None = None, key: str | None = None
     ) -> None:
-        """Durable work for later: commits with the action or not at all."""
-        self.add(
-            Job(
-                workspace_id=self.workspace_id,
-                id=self.new_id(),
-                kind=kind,
-                key=key,
-                payload=payload,
-                run_at=run_at or self.now,
-                created_at=self.now,
-            )
+        """Durable work for later: commits with the action or not at all. A `key` that was put before is not put again."""
+        row = Job(
+            workspace_id=self.workspace_id,
+            id=self.new_id(),
+            kind=kind,
+            key=key,
+            payload=payload,
+            run_at=run_at or self.now,
+            created_at=self.now,
         )
+        self.connection.execute(insert_or_ignore(Job.__table__).values(row.model_dump()))  # type: ignore[attr-defined]
         self.wakes_worker = True
 
     def audit(self, action: str, subject: str = "") -> None:

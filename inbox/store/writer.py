@@ -6,128 +6,29 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Collection
 
 import structlog
 from sqlalchemy import Connection
 
 from inbox.domain.clock import monotonic
-from inbox.domain.errors import Busy, InboxError, ReadOnly, Rekey
+from inbox.domain.errors import Busy, ReadOnly
 from inbox.domain.events import Stamped
+from inbox.domain.transit import Lane
 from inbox.store import log
+from inbox.store.batch import Answer, Batch, units
 from inbox.store.engine import Database, Fault, fault_of
 from inbox.store.lanes import PATIENCE, Lanes, Waiting
-from inbox.store.transaction import BulkItem, Transaction, is_bulk, is_repeatable
+from inbox.store.transaction import is_repeatable
 
-RUN_SECONDS = 0.005  # a batch closes after this much run time, so that nobody waits behind a crowd
-GROUP_SIZE = 128  # most calls merged into one run of a bulk verb
 MAX_TRIES = 8  # runs of one batch against deadlocks and lock timeouts
+GIVE_UP_SECONDS = 5.0  # longest a batch is tried; then its callers hear "busy" instead of waiting on
+HELD_SECONDS = 0.25  # a commit slower than this was held up by somebody else's lock, not by too many callers
 PROBE_SECONDS = 1.0  # how often a full disk is asked again
 EXIT_FSYNC = 74  # EX_IOERR: after a failed fsync nothing may be acknowledged any more
 
 logger = structlog.get_logger()
-Answer = tuple[Waiting, Any, BaseException | None]
 Deliver = Callable[[list[Answer], list[Stamped], bool], None]
-
-
-class Batch:
-    """One attempt at one transaction: answers and events by the call they belong to."""
-
-    def __init__(self, connection: Connection, database: Database) -> None:
-        self.connection = connection
-        self.database = database
-        self.answers: list[Answer] = []
-        self.pending: list[Any] = []
-        self.wakes_worker = False
-        self.rekeyed: list[Waiting] = []
-
-    def run(self, units: Iterator[list[Waiting]]) -> list[Waiting]:
-        """Run units until the time is up; returns the calls that did not get a turn."""
-        until = monotonic() + RUN_SECONDS
-        for unit in units:
-            if is_bulk(unit[0].action):
-                self._run_bulk(unit)
-            else:
-                self._run_one(unit[0])
-            if monotonic() > until:
-                break
-        return [waiting for unit in units for waiting in unit]
-
-    def _transaction(self, first: Waiting, keys: frozenset[str]) -> Transaction:
-        return Transaction(self.connection, first.now, first.who, keys, self.database.is_shared)
-
-    def _run_one(self, waiting: Waiting) -> None:
-        tx = self._transaction(waiting, waiting.keys)
-        try:
-            result = self._guarded(tx, lambda: waiting.action(tx, *waiting.args, **waiting.kwargs))
-        except Rekey as more:
-            self._rekey(waiting, more.key)
-        except InboxError as refusal:
-            self.answers.append((waiting, None, refusal))
-        except Exception as error:
-            if fault_of(error) is not Fault.OTHER:
-                raise
-            logger.error("action_failed", action=waiting.action.__name__, error=type(error).__name__, exc_info=error)
-            self.answers.append((waiting, None, error))
-        else:
-            self.answers.append((waiting, result, None))
-            self._keep(tx)
-
-    def _run_bulk(self, unit: list[Waiting]) -> None:
-        keys = frozenset().union(*(w.keys for w in unit))
-        tx = self._transaction(unit[0], keys)
-        items = [BulkItem(w.args, w.who, w.now, w.keys) for w in unit]
-        verb = unit[0].action
-        try:
-            results = self._guarded(tx, lambda: verb(tx, items))
-        except Exception as error:
-            if fault_of(error) is not Fault.OTHER:
-                raise
-            if len(unit) == 1:
-                logger.error("bulk_failed", action=verb.__name__, error=type(error).__name__, exc_info=error)
-                self.answers.append((unit[0], None, error))
-                return
-            # One poisonous item must not cost the others their message: halve until it stands alone.
-            middle = len(unit) // 2
-            self._run_bulk(unit[:middle])
-            self._run_bulk(unit[middle:])
-            return
-        self._keep(tx)
-        for waiting, result in zip(unit, results, strict=True):
-            if isinstance(result, Rekey):
-                self._rekey(waiting, result.key)
-            elif isinstance(result, BaseException):
-                self.answers.append((waiting, None, result))
-            else:
-                self.answers.append((waiting, result, None))
-
-    def _guarded(self, tx: Transaction, run: Callable[[], Any]) -> Any:
-        """Run inside a savepoint: a refusal takes back this action alone (2 µs on SQLite)."""
-        raw: Any = self.connection.connection.driver_connection
-        raw.execute("SAVEPOINT action")
-        try:
-            result = run()
-            if tx._session is not None:
-                tx._session.commit()
-        except BaseException:
-            if tx._session is not None:
-                tx._session.close()
-            raw.execute("ROLLBACK TO SAVEPOINT action")
-            raw.execute("RELEASE SAVEPOINT action")
-            raise
-        if tx._session is not None:
-            tx._session.close()
-        raw.execute("RELEASE SAVEPOINT action")
-        return result
-
-    def _keep(self, tx: Transaction) -> None:
-        self.pending.extend(tx.events)
-        self.wakes_worker = self.wakes_worker or tx.wakes_worker
-
-    def _rekey(self, waiting: Waiting, key: str) -> None:
-        waiting.keys = waiting.keys | {key}
-        self.rekeyed.append(waiting)
 
 
 class Writer:
@@ -140,6 +41,8 @@ class Writer:
         self.read_only = False
         self.batches = 0
         self.actions = 0
+        self._in_doubt = False  # the commit was sent, and no answer has come
+        self._free_since = 0.0  # when a lock that held everything up was let go
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
 
@@ -152,63 +55,87 @@ class Writer:
         self._stopping.set()
         self._thread.join(timeout)
 
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
     def _work(self) -> None:
         while not (self._stopping.is_set() and self.lanes.drained):
-            if self.read_only:
-                self._probe()
-            batch = self.lanes.take(self.database.batch_size, timeout=0.2)
-            if not batch:
-                continue
-            batch = self._drop_the_too_old(batch)
-            if batch and self.read_only:
-                self._refuse(batch, _read_only())
-            elif batch:
-                self._write(batch)
+            try:
+                self._turn()
+            except Exception as error:  # a dead thread would leave every caller waiting for ever
+                logger.error("writer_stumbled", error=type(error).__name__, exc_info=error)
+
+    def _turn(self) -> None:
+        if self.read_only:
+            self._probe()
+        batch = self._drop_the_too_old(self.lanes.take(self.database.batch_size, timeout=0.2))
+        if batch and self.read_only:
+            self._give_up(batch, _read_only())
+        elif batch:
+            self._write(batch)
 
     def _write(self, batch: list[Waiting]) -> None:
+        until = monotonic() + GIVE_UP_SECONDS
         for attempt in range(1, MAX_TRIES + 1):
             try:
                 self._attempt(batch)
                 return
             except Exception as error:
-                fault = fault_of(error)
-                if not self._survives(fault, error, batch, attempt):
+                is_last = attempt == MAX_TRIES or monotonic() > until
+                batch = self._survivors(error, batch, attempt, is_last=is_last)
+                if not batch:
                     return
 
-    def _survives(self, fault: Fault, error: Exception, batch: list[Waiting], attempt: int) -> bool:
-        """Whether to run the batch again; else everybody in it has been answered."""
+    def _survivors(self, error: Exception, batch: list[Waiting], attempt: int, *, is_last: bool) -> list[Waiting]:
+        """Who is run again; everybody else has been answered."""
+        fault = fault_of(error)
         logger.warning("batch_failed", fault=fault.value, error=type(error).__name__, attempt=attempt, size=len(batch))
         if fault is Fault.FATAL:
             os._exit(EXIT_FSYNC)
         if fault is Fault.DISK_FULL:
             self.read_only = True
-            self._refuse(batch, _read_only())
-            return False
+            self._give_up(batch, _read_only())
+            return []
         if fault is Fault.OTHER:
-            logger.error("batch_failed_unexpectedly", exc_info=error)
-            self._refuse(batch, error)
-            return False
-        if fault is Fault.LOST:
+            self._part(batch, error)
+            return []
+        if fault is Fault.LOST and self._in_doubt:
             # The commit may or may not have happened: only actions that find their own first result may run again.
             self._refuse([w for w in batch if not is_repeatable(w.action)], _unknown())
-            batch[:] = [w for w in batch if is_repeatable(w.action)]
-        if attempt == MAX_TRIES:
-            self._refuse(batch, Busy("The database is busy. Nothing is lost; try again in a moment.", retry_after=2))
-            return False
+            batch = [w for w in batch if is_repeatable(w.action)]
+        if is_last:
+            self._give_up(batch, Busy("The database is busy. Nothing is lost; try again in a moment.", retry_after=2))
+            return []
         time.sleep(random.uniform(0, 0.01 * 2**attempt))
-        return bool(batch)
+        return batch
+
+    def _part(self, batch: list[Waiting], error: Exception) -> None:
+        """One of them breaks the commit itself (an event of a workspace that is gone): halve until it stands alone."""
+        if len(batch) == 1:
+            logger.error("batch_failed_unexpectedly", exc_info=error)
+            self._refuse(batch, error)
+            return
+        middle = len(batch) // 2
+        self._write(batch[:middle])
+        self._write(batch[middle:])
 
     def _attempt(self, waiting: list[Waiting]) -> None:
         with self.database.writing.connect() as connection:
             batch = Batch(connection, self.database)
+            began, self._in_doubt = monotonic(), False
             try:
-                with connection.begin():
+                with connection.begin() as transaction:
                     self.database.lock_keys(connection, {key for w in waiting for key in w.keys})
                     left = batch.run(units(waiting))
                     stamped = log.stamp(connection, batch.pending) if batch.pending else []
+                    self._in_doubt = True
+                    transaction.commit()
             except BaseException:
                 _forget(connection)
                 raise
+        if monotonic() - began > HELD_SECONDS:
+            self._free_since = monotonic()
         self.batches += 1
         self.actions += len(batch.answers)
         self.lanes.put_back([*batch.rekeyed, *left])
@@ -216,13 +143,19 @@ class Writer:
 
     def _drop_the_too_old(self, batch: list[Waiting]) -> list[Waiting]:
         now = monotonic()
-        late = [w for w in batch if now - w.since > PATIENCE[w.lane]]
+        # Who waited behind a lock waited for no crowd, so that time does not count against them.
+        late = {w for w in batch if now - max(w.since, self._free_since) > PATIENCE[w.lane]}
         if late:
             self._refuse(late, Busy("Too much at once just now. Nothing is lost; try again.", retry_after=1))
-            batch = [w for w in batch if now - w.since <= PATIENCE[w.lane]]
-        return batch
+        return [w for w in batch if w not in late]
 
-    def _refuse(self, batch: list[Waiting], error: BaseException) -> None:
+    def _give_up(self, batch: list[Waiting], error: BaseException) -> None:
+        """Refuse all but outcomes of sends: what a vendor already did must be written down, however late."""
+        kept = [] if self._stopping.is_set() else [w for w in batch if w.lane is Lane.OUTCOME]
+        self.lanes.put_back(kept)
+        self._refuse([w for w in batch if w not in kept], error)
+
+    def _refuse(self, batch: Collection[Waiting], error: BaseException) -> None:
         self.deliver([(waiting, None, error) for waiting in batch], [], False)
 
     def _probe(self) -> None:
@@ -240,28 +173,6 @@ class Writer:
             logger.info("writing_again")
 
 
-def units(waiting: list[Waiting]) -> Iterator[list[Waiting]]:
-    """Split a batch into runs: calls of one bulk verb and workspace together, yet no call overtakes an earlier one of its keys."""
-    left = list(waiting)
-    while left:
-        first = left[0]
-        if not is_bulk(first.action):
-            yield [left.pop(0)]
-            continue
-        unit: list[Waiting] = []
-        passed: set[str] = set()
-        rest: list[Waiting] = []
-        for call in left:
-            joins = call.action is first.action and call.who.workspace_id == first.who.workspace_id
-            if joins and len(unit) < GROUP_SIZE and passed.isdisjoint(call.keys):
-                unit.append(call)
-            else:
-                passed |= call.keys
-                rest.append(call)
-        left = rest
-        yield unit
-
-
 def _forget(connection: Connection) -> None:
     if connection.invalidated:
         return
@@ -276,4 +187,6 @@ def _read_only() -> ReadOnly:
 
 
 def _unknown() -> Busy:
-    return Busy("The line to the database broke; this may or may not have happened. Look before you repeat it.")
+    return Busy(
+        "The line to the database broke; this may or may not have happened. Look before you repeat it.", retry_after=2
+    )
