@@ -9,12 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from babel import Locale, UnknownLocaleError
 from babel.messages.pofile import read_po
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, meta
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, meta, nodes
 from markupsafe import Markup, escape
 
 LOCALES = ("en", "de", "ar")
 RIGHT_TO_LEFT = ("ar",)
+MIRRORED = ("chevron-left", "chevron-right", "log-out", "panel-right", "external-link")  # they point along the line
+LINE_GLYPHS = {"webchat": "message-circle", "email": "mail", "phone": "phone", "sms": "message-square-text"}
 _LINK = re.compile(r"https?://[^\s<>\"'`]+[^\s<>\"'`.,;:!?)\]}]")
 _SHAPES = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
 
@@ -24,7 +27,7 @@ class Templates:
 
     def __init__(self, folder: Path, vendor: Path, static: Callable[[str], str]) -> None:
         self.vendor = vendor
-        self.words = {locale: _catalogue(folder / "locales" / f"{locale}.po") for locale in LOCALES}
+        self.words = {locale: catalogue(folder, locale) for locale in LOCALES}
         self.environments = {locale: self._environment(folder, locale, static) for locale in LOCALES}
 
     def _environment(self, folder: Path, locale: str, static: Callable[[str], str]) -> Environment:
@@ -38,15 +41,20 @@ class Templates:
             cache_size=-1,
         )
         words = self.words[locale]
+
+        def translate(text: str, **values: str) -> str:
+            found = words.get(text, text)
+            return found.format(**values) if values else found
+
         made.globals |= {
-            "_": lambda text: words.get(text, text),
+            "_": translate,
             "static": static,
             "icon": self.icon,
             "glyph": self.glyph,
             "lang": locale,
             "direction": "rtl" if locale in RIGHT_TO_LEFT else "ltr",
         }
-        made.filters |= {"linked": linked, "json": as_json}
+        made.filters |= {"linked": linked, "json": as_json, "language": lambda code: language(code, locale)}
         return made
 
     def render(self, name: str, locale: str, **context: Any) -> str:
@@ -77,8 +85,9 @@ class Templates:
         """A line icon, inline, for eyes only."""
         shapes = _SHAPES.search((self.vendor / "lucide" / f"{name}.svg").read_text())
         assert shapes is not None
+        kind = "i mirrored" if name in MIRRORED else "i"
         return Markup(
-            f'<svg class="i" width="{size}" height="{size}" viewBox="0 0 24 24" fill="none" stroke="currentColor" '
+            f'<svg class="{kind}" width="{size}" height="{size}" viewBox="0 0 24 24" fill="none" stroke="currentColor" '
             f'stroke-width="{stroke}" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">'
             f"{' '.join(shapes[1].split())}</svg>"
         )
@@ -86,13 +95,12 @@ class Templates:
     @cache  # noqa: B019 - one Templates lives as long as the process
     def glyph(self, medium: str, size: int = 10) -> Markup:
         """The mark of a channel; two letters for those without a drawn one."""
-        lines = {"webchat": "message-circle", "email": "mail", "phone": "phone", "sms": "message-square-text"}
-        if medium in lines:
-            return self.icon(lines[medium], size, 2.2)
+        if medium in LINE_GLYPHS:
+            return self.icon(LINE_GLYPHS[medium], size, 2.2)
         path = self.vendor / "simple-icons" / f"{medium}.svg"
         shapes = _SHAPES.search(path.read_text()) if path.exists() else None
         if shapes is None:
-            return Markup("<b>{}</b>").format(medium[:2].title())
+            return Markup('<b aria-hidden="true">{}</b>').format(medium[:2].title())
         drawn = re.sub(r"<title>.*?</title>", "", shapes[1])
         return Markup(
             f'<svg class="i" width="{size}" height="{size}" viewBox="0 0 24 24" fill="currentColor" '
@@ -118,8 +126,34 @@ def as_json(value: Any) -> Markup:
     return Markup(json.dumps(value).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
-def _catalogue(path: Path) -> dict[str, str]:
+@cache
+def language(code: str, locale: str) -> str:
+    """A language by its name in another one; the code itself where nobody knows it."""
+    try:
+        return Locale.parse(code, sep="-").get_display_name(locale) or code
+    except (UnknownLocaleError, ValueError):
+        return code
+
+
+def catalogue(folder: Path, locale: str) -> dict[str, str]:
+    """The translated words of one language; English is the key."""
+    path = folder / "locales" / f"{locale}.po"
     if not path.exists():
         return {}
     with path.open("rb") as file:
-        return {str(m.id): str(m.string) for m in read_po(file) if m.id and m.string}
+        return {str(m.id): str(m.string) for m in read_po(file) if m.id and m.string and not m.fuzzy}
+
+
+def words_to_translate(folder: Path) -> dict[str, str]:
+    """Every text that templates hand to `_()`, and a template that does. Raises: TypeError for one put together at run time."""
+    parser = Environment(autoescape=True)
+    found: dict[str, str] = {}
+    for path in sorted(folder.rglob("*.html")):
+        name = path.relative_to(folder).as_posix()
+        for call in parser.parse(path.read_text()).find_all(nodes.Call):
+            if isinstance(call.node, nodes.Name) and call.node.name == "_":
+                text = call.args[0]
+                if not isinstance(text, nodes.Const):
+                    raise TypeError(f"{name}:{call.lineno}: _() needs its words in quotes")
+                found.setdefault(text.value, name)
+    return found
