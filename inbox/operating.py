@@ -25,6 +25,7 @@ from inbox.settings import Settings
 from inbox.store import backup as store_backup
 from inbox.store import migrate as store_migrate
 from inbox.store.engine import Database, is_shared
+from inbox.store.files import Files
 from inbox.store.lock import WriterLock
 from inbox.store.store import Store
 from inbox.store.transaction import Reading
@@ -59,6 +60,7 @@ def with_store(settings: Settings, work: Callable[[Store], Awaitable[Any]]) -> A
 
 def work(settings: Settings) -> int:
     """Jobs and timers only, for PostgreSQL."""
+    from inbox.jobs.deliver import Deliver
     from inbox.jobs.timers import Timers
     from inbox.jobs.worker import Worker
 
@@ -70,7 +72,8 @@ def work(settings: Settings) -> int:
     async def run() -> None:
         store = Store(Database(settings.url))
         store.start()
-        worker, timers = Worker(store, {}), Timers(store)
+        worker = Worker(store, {"deliver": Deliver(store)})
+        timers = Timers(store, Files(settings.data_dir / "files"))
         worker.start()
         timers.start()
         stop = asyncio.Event()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from inbox.domain.events import (
     TYPE_NAMES,
@@ -21,6 +22,7 @@ from inbox.domain.workspace import LogHead
 from inbox.store.transaction import Reading
 
 KEEP_DAYS = 30
+FORGET_SIZE = 500  # events cut in one action
 _HEAD = LogHead.__table__  # type: ignore[attr-defined]
 _EVENT = EventRow.__table__  # type: ignore[attr-defined]
 _INSERT = insert(_EVENT)
@@ -107,16 +109,27 @@ def thread_since(rx: Reading, workspace_id: str, thread_id: str, after: int, lim
     return [_stamped(row) for row in rx.connection.execute(query).mappings()]
 
 
-def forget_old(connection: Connection, workspace_id: str, now: datetime, *, keep_days: int = KEEP_DAYS) -> int:
-    """Cut the log behind `keep_days`; clients that were away longer reset. Returns the rows removed."""
+def forget_old(
+    connection: Connection, workspace_id: str, now: datetime, *, keep_days: int = KEEP_DAYS, most: int = FORGET_SIZE
+) -> int:
+    """Cut at most `most` events behind `keep_days`, the oldest first; clients that were away longer reset.
+
+    Returns the rows removed: as many as `most` means that there are more. Walks from the oldest event, for the log has
+    no index by time and a search for the newest old one would read all thirty days on the writer.
+    """
+    oldest = (
+        select(_EVENT.c.seq, _EVENT.c.at)
+        .where(_EVENT.c.workspace_id == workspace_id)
+        .order_by(_EVENT.c.seq)
+        .limit(most)
+    )
     before = now - timedelta(days=keep_days)
-    old = (_EVENT.c.workspace_id == workspace_id) & (_EVENT.c.at < before)
-    newest = connection.execute(select(func.max(_EVENT.c.seq)).where(old)).scalar()
-    if newest is None:
+    old = [row.seq for row in takewhile(lambda row: row.at < before, connection.execute(oldest))]
+    if not old:
         return 0
-    gone = connection.execute(delete(_EVENT).where(_EVENT.c.workspace_id == workspace_id, _EVENT.c.seq <= newest))
-    connection.execute(update(_HEAD).where(_HEAD.c.workspace_id == workspace_id).values(kept_from=newest + 1))
-    return gone.rowcount
+    connection.execute(delete(_EVENT).where(_EVENT.c.workspace_id == workspace_id, _EVENT.c.seq <= old[-1]))
+    connection.execute(update(_HEAD).where(_HEAD.c.workspace_id == workspace_id).values(kept_from=old[-1] + 1))
+    return len(old)
 
 
 def _stamped(row: object) -> Stamped:

@@ -113,7 +113,7 @@ class Line:
 @pytest.fixture
 async def line(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
     carrier = Carrier()
-    monkeypatch.setitem(channels(), "carrier", carrier)  # type: ignore[arg-type]
+    monkeypatch.setitem(channels(), "carrier", carrier)
     inbox_id = await world.store.write(
         workspace.add_inbox, channel="carrier", medium="sms", name="Phone", who=Who(world.home.id)
     )
