@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+from http import HTTPStatus
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
+from wsgiref.headers import Headers
 
 import anyio.to_thread
 from starlette.types import Receive, Scope, Send
 from whitenoise import WhiteNoise
 from whitenoise.compress import Compressor
+from whitenoise.responders import Response, SlicedFile, StaticFile
 
-BIG = 1024 * 1024  # bytes; larger files are read on a thread
-_FOREVER = re.compile(r"^/static/.+\.[0-9a-f]{12}\.[a-z0-9]+$")
+KEEP_SECONDS = 86_400  # of files made by another version: it may still run beside this one while an upgrade rolls out
+_HASHED = re.compile(r"\.([0-9a-f]{12})\.[a-z0-9]+$")
 _REFERENCE = re.compile(r"""(url\(\s*["']?|(?:from|import)\s*\(?\s*["'])(\.{1,2}/[^"')\s]+)""")
 
 
@@ -22,29 +26,23 @@ class StaticFiles:
     """Serves `root` under /static/, from hashed and compressed copies in `cache`.
 
     A file's hash covers what it refers to as well: a module that imports another is renamed when that one changes.
+    Several processes may share one `cache`: a set of files appears in it whole or not at all.
     """
 
     def __init__(self, root: Path, cache: Path) -> None:
         self.root = root
         self.names: dict[str, str] = {}
+        self._data: dict[str, bytes] = {}
         self._busy: set[str] = set()
-        files = sorted(p for p in root.rglob("*") if p.is_file())
-        stamp = hashlib.sha256(
-            "".join(f"{p.relative_to(root)}:{p.stat().st_size}:{p.stat().st_mtime_ns}\n" for p in files).encode()
-        ).hexdigest()[:16]
-        self.folder = cache / stamp
-        done = self.folder / ".done"
-        fresh = not done.exists()
-        if fresh:
-            shutil.rmtree(cache, ignore_errors=True)
-            self.folder.mkdir(parents=True)
-        for path in files:
-            self._name(path.relative_to(root).as_posix(), write=fresh)
-        if fresh:
-            _compress(self.folder)
-            done.write_text("\n".join(f"{k}\t{v}" for k, v in self.names.items()))
-        self.files = WhiteNoise(
-            _no_app, root=str(self.folder), prefix="/static/", max_age=3600, immutable_file_test=_immutable
+        for path in sorted(p for p in root.rglob("*") if p.is_file()):
+            self._name(path.relative_to(root).as_posix())
+        folder = cache / self.build()
+        if not folder.exists():
+            _publish(self._data, folder)
+        self._data.clear()
+        _forget_others(folder)
+        self.files = HashedFiles(
+            _no_app, root=str(folder), prefix="/static/", max_age=3600, immutable_file_test=_is_hashed
         )
 
     def url(self, name: str) -> str:
@@ -55,33 +53,30 @@ class StaticFiles:
         """A name for this set of files: pages of another one are old."""
         return hashlib.sha256("".join(sorted(self.names.values())).encode()).hexdigest()[:12]
 
-    def _name(self, name: str, *, write: bool) -> str:
+    def _name(self, name: str) -> str:
+        """The hashed name; what the file refers to is named first, for it is part of the hash."""
         if name in self.names:
             return self.names[name]
         self._busy.add(name)
         data = (self.root / name).read_bytes()
         if name.endswith((".css", ".js")) and not name.startswith("vendor/"):
-            data = self._pointed(name, data.decode(), write=write).encode()
-        base, _, ending = name.rpartition(".")
-        hashed = f"{base}.{hashlib.sha256(data).hexdigest()[:12]}.{ending}"
-        if write:
-            target = self.folder / hashed
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+            data = self._pointed(name, data.decode()).encode()
         self._busy.discard(name)
-        self.names[name] = hashed
-        return hashed
+        base, _, ending = name.rpartition(".")
+        self.names[name] = f"{base}.{hashlib.sha256(data).hexdigest()[:12]}.{ending}" if base else name
+        self._data[self.names[name]] = data
+        return self.names[name]
 
-    def _pointed(self, name: str, text: str, *, write: bool) -> str:
+    def _pointed(self, name: str, text: str) -> str:
         """The text with its relative references turned into hashed names."""
 
         def point(match: re.Match[str]) -> str:
             target = _join(name, match[2])
             if target in self._busy:
                 raise ValueError(f"{name} and {target} import each other: their hashes cannot be told")
-            if not (self.root / target).is_file():
-                return match[0]
-            return f"{match[1]}/static/{self._name(target, write=write)}"
+            if not target or not (self.root / target).is_file():
+                return match[0]  # one broken reference is that file's trouble; a test finds it
+            return f"{match[1]}/static/{self._name(target)}"
 
         return _REFERENCE.sub(point, text)
 
@@ -97,14 +92,35 @@ class StaticFiles:
             f"HTTP_{key.decode('latin-1').upper().replace('-', '_')}": value.decode("latin-1")
             for key, value in scope["headers"]
         }
-        if environ.get("HTTP_RANGE", "").strip() == "bytes=0-0":
-            environ["HTTP_RANGE"] = "bytes=0-1"  # WhiteNoise calls a range of one byte unsatisfiable
         response = found.get_response(scope["method"], environ)
-        body = await _body(response.file)
         headers = [(key.lower(), value) for key, value in response.headers]
-        if body and dict(headers).get("content-length", str(len(body))) != str(len(body)):
-            body = body[: int(dict(headers)["content-length"])]
-        await _answer(send, response.status.value, headers, body)
+        await _answer(send, response.status.value, headers, await _body(response.file))
+
+
+class HashedFiles(WhiteNoise):  # type: ignore[misc]  # it has no types
+    """WhiteNoise, with the hash in a file's name as its ETag: the same file is the same on every host."""
+
+    def get_static_file(self, path: str, url: str, stat_cache: Any = None) -> StaticFile:
+        headers = Headers([])
+        self.add_mime_headers(headers, path, url)
+        self.add_cache_headers(headers, path, url)
+        if found := _HASHED.search(url):
+            headers["ETag"] = f'"{found[1]}"'
+        encodings = {"gzip": f"{path}.gz", "br": f"{path}.br"}
+        return RangedFile(path, headers.items(), encodings, stat_cache)
+
+
+class RangedFile(StaticFile):  # type: ignore[misc]  # it has no types
+    """A file of which one byte can be asked for: WhiteNoise 6.12 calls that unsatisfiable, and Safari asks it of media."""
+
+    def get_range_response(self, range_header: str, base_headers: Any, file_handle: Any) -> Response:
+        size = int(dict(base_headers)["Content-Length"])
+        start, end = self.get_byte_range(range_header, size)
+        if start != end or start >= size:
+            return super().get_range_response(range_header, base_headers, file_handle)
+        headers = [pair for pair in base_headers if pair[0] != "Content-Length"]
+        headers += [("Content-Range", f"bytes {start}-{end}/{size}"), ("Content-Length", "1")]
+        return Response(HTTPStatus.PARTIAL_CONTENT, headers, file_handle and SlicedFile(file_handle, start, end))
 
 
 async def _body(file: Any) -> bytes:
@@ -123,8 +139,11 @@ async def _answer(send: Send, status: int, headers: list[tuple[str, str]], body:
 
 
 def _join(base: str, relative: str) -> str:
+    """The path a reference means, or an empty one when it leaves the folder."""
     parts = base.split("/")[:-1]
     for step in relative.split("/"):
+        if step == ".." and not parts:
+            return ""
         if step == "..":
             parts.pop()
         elif step != ".":
@@ -132,16 +151,34 @@ def _join(base: str, relative: str) -> str:
     return "/".join(parts)
 
 
-def _compress(folder: Path) -> None:
+def _publish(data: dict[str, bytes], folder: Path) -> None:
+    """Write and compress the files beside `folder`, then give them its name in one step."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(mkdtemp(dir=folder.parent, prefix=".draft-"))
     compressor = Compressor(quiet=True)
-    for path in folder.rglob("*"):
-        if path.is_file() and compressor.should_compress(path.name):
-            for _made in compressor.compress(str(path)):
+    for name, content in data.items():
+        target = draft / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        if compressor.should_compress(name):
+            for _made in compressor.compress(str(target)):
                 continue
+    draft.chmod(0o755)
+    try:
+        draft.rename(folder)
+    except OSError:  # another process published the same files first
+        shutil.rmtree(draft)
 
 
-def _immutable(path: str, url: str) -> bool:
-    return _FOREVER.match(url) is not None
+def _forget_others(folder: Path) -> None:
+    newest = folder.stat().st_mtime
+    for other in folder.parent.iterdir():
+        if other != folder and newest - other.stat().st_mtime > KEEP_SECONDS:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _is_hashed(path: str, url: str) -> bool:
+    return _HASHED.search(url) is not None
 
 
 def _no_app(environ: Any, start_response: Any) -> list[bytes]:
