@@ -48,6 +48,7 @@ PLUMBING = {
     "migrate",
     "files",
     "backup",
+    "dump",
     "epoch",
     "lock",
     "search",  # scoped by a workspace token in the index; who sees a hit is asked of conversations

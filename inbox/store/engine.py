@@ -116,10 +116,37 @@ def insert_or_ignore(table: Table) -> Any:
 def copy_file(url: str, target: Path) -> None:
     """Copy an SQLite database as it stands at one commit, while others go on writing it. Raises: RuntimeError elsewhere."""
     if is_shared(url):
-        raise RuntimeError("Back up PostgreSQL with its own pg_dump, and the files folder beside it.")
+        raise RuntimeError("Only an SQLite database is one file.")
     with closing(sqlite3.connect(str(make_url(url).database))) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy, pages=-1)
         copy.execute("PRAGMA journal_mode=DELETE")
+        verdict = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise RuntimeError(f"The database is damaged: {verdict}. Restore the newest backup.")
+
+
+def place_of(connection: Connection) -> str:
+    """Where this database lies: another word after it was copied, restored or wound back by hand.
+
+    The file's number on its disk; on PostgreSQL the database, its epoch table (made anew by pg_restore) and the timeline
+    (begun anew by a recovery to an earlier point, or by a failover).
+    """
+    if connection.dialect.name == "postgresql":
+        asked = (
+            "SELECT concat_ws('.', (SELECT oid FROM pg_database WHERE datname = current_database()),"
+            " 'epoch'::regclass::oid, left(pg_walfile_name(pg_current_wal_lsn()), 8))"
+        )
+        return str(connection.exec_driver_sql(asked).scalar_one())
+    return str(Path(connection.exec_driver_sql("PRAGMA database_list").one()[2]).stat().st_ino)
+
+
+def others_connected(connection: Connection) -> int:
+    """How many other connections a PostgreSQL database has."""
+    asked = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    return int(connection.exec_driver_sql(asked).scalar_one())
 
 
 def key_number(key: str) -> int:

@@ -33,11 +33,20 @@ def current(url: str) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def migrate(url: str) -> None:
-    """Upgrade to `newest()`. Does nothing when it is there already.
+def knows(revision: str) -> bool:
+    """Whether this build can read a database of that revision."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(script_config()).walk_revisions()}
 
-    Raises: RuntimeError when rows would point at nothing afterwards (SQLite); the database is then as before.
+
+def migrate(url: str, to: str = "head") -> None:
+    """Upgrade to `newest()`, or `to` an older revision. Does nothing when it is there already.
+
+    Raises: RuntimeError when rows would point at nothing afterwards (SQLite), or when a newer version made this database;
+    it is then as before.
     """
+    found = current(url)
+    if found is not None and not knows(found):
+        raise RuntimeError(f"A newer version of Rapport made this database ({found}). Install that version.")
     engine = open_plain(url)
     is_postgres = is_shared(url)
     with engine.connect() as connection:
@@ -50,7 +59,7 @@ def migrate(url: str) -> None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key_number("migrate")})
             config = script_config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
             if not is_postgres:
                 _check_keys(connection)
     engine.dispose()
