@@ -1,138 +1,150 @@
-// The screen of the chat. People's words only ever become text.
+// The log: bubbles, runs, days, and what has happened to each of one's own messages.
 
-const language = document.documentElement.lang;
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" });
-const LINK = /https?:\/\/[^\s<>"'`]+[^\s<>"'`.,;:!?)\]}]/g;
-const TYPING_MS = 3000;
+import { brief, clock, day, fill, icon, make, phrase } from "./words.js";
 
-function make(tag, name, text) {
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
+const RUN_MS = 3 * 60000;
+const PAUSE_MS = 60 * 60000; // after a longer silence the time is told anew
+const NEAR_END = 80;
 
-function linked(element, text) {
-  let last = 0;
-  for (const match of text.matchAll(LINK)) {
-    element.append(text.slice(last, match.index));
-    const link = make("a", "", match[0]);
-    link.href = match[0];
-    link.target = "_blank";
-    link.rel = "noopener noreferrer nofollow";
-    element.append(link);
-    last = match.index + match[0].length;
-  }
-  element.append(text.slice(last));
-}
-
-export class View {
-  constructor(document) {
-    const at = (name) => document.querySelector(`[data-${name}]`);
-    Object.assign(this, { log: at("log"), bar: at("bar"), area: at("text"), form: at("form"), dots: at("typing"), who: at("who"), state: at("here"), keep: at("kept"), words: document.body.dataset });
-    document.documentElement.style.setProperty("--acc", document.documentElement.dataset.accent);
-    this.shown = new Map();
-    this.form.addEventListener("submit", (event) => { event.preventDefault(); this.send(); });
-    this.area.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); this.send(); }
+export class Log {
+  constructor(scroller, words, onRetry) {
+    Object.assign(this, { scroller, words, onRetry });
+    const at = (name) => scroller.querySelector(`[data-${name}]`);
+    this.items = at("items");
+    this.dots = at("typing");
+    this.pill = scroller.parentElement.querySelector("[data-pill]");
+    this.drawn = new Map();
+    this.pill.addEventListener("click", () => this.toEnd());
+    scroller.addEventListener("scroll", () => {
+      this.wasNearEnd = this.isNearEnd();
+      if (this.wasNearEnd) this.pill.hidden = true;
     });
-    this.area.addEventListener("input", () => this.typed());
-    document.addEventListener("keydown", (event) => { if (event.key === "Escape") this.onClose(); });
-    at("close").addEventListener("click", () => this.onClose());
-    at("what").addEventListener("click", () => { this.keep.hidden = !this.keep.hidden; });
+    // A keyboard that opens must not hide the last words.
+    new ResizeObserver(() => { if (this.wasNearEnd) this.toEnd(); }).observe(scroller);
+    this.wasNearEnd = true;
   }
 
-  send() {
-    const text = this.area.value.trim();
-    if (!text) return;
-    this.area.value = "";
-    this.typed();
-    this.onSend(text);
-  }
-
-  typed() {
-    this.area.style.blockSize = "auto";
-    this.area.style.blockSize = `${Math.min(this.area.scrollHeight, 140)}px`;
-    const now = Date.now();
-    if (this.area.value && now - (this.toldAt ?? 0) > TYPING_MS) { this.toldAt = now; this.onTyping(); }
-  }
-
-  focus() { this.area.focus(); }
-
-  line(isUp) {
-    clearTimeout(this.barTimer);
-    if (isUp) this.bar.hidden = true;
-    else this.barTimer = setTimeout(() => { this.bar.hidden = false; }, 1500);
-  }
-
-  status(status) { this.form.dataset.status = status; }
-
-  stop() {
-    this.form.hidden = true;
-    this.bar.hidden = false;
-    this.bar.textContent = this.words.stopped;
-  }
-
-  typing(name) {
-    clearTimeout(this.typingTimer);
-    this.dots.hidden = !name;
-    if (!name) return;
-    this.dots.querySelector("span").textContent = name;
-    this.toEnd();
-    this.typingTimer = setTimeout(() => { this.dots.hidden = true; }, 6000);
-  }
-
-  /** Draw the entries in order; what is drawn already is only brought up to date. */
-  draw(entries, teamRead, isUp) {
-    const atEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 80;
+  /**
+   * Entries in their order; `facts` has teamRead, seenAt, isUp, status. What stands already is kept as it is:
+   * a screen reader says additions, and must not say everything again.
+   */
+  draw(entries, facts) {
+    const stay = this.isNearEnd();
+    const nodes = [];
     const keys = new Set();
-    let lastDay = "";
-    let before = null;
-    const parts = [];
-    const lastMine = entries.filter((e) => e.from === "you" && e.state === "sent").at(-1);
+    const put = (key, build) => {
+      keys.add(key);
+      if (!this.drawn.has(key)) this.drawn.set(key, build());
+      nodes.push(this.drawn.get(key));
+      return this.drawn.get(key);
+    };
+    const lastOwn = entries.findLast((entry) => entry.from === "you");
+    let run = null; // the bubble before, while the same person goes on
+    let told = null; // when the time was last told, or a word said
+    let who = "";
     for (const entry of entries) {
       const key = entry.client_id || entry.id;
-      keys.add(key);
-      const date = new Date(entry.at ?? Date.now());
-      if (date.toDateString() !== lastDay) { lastDay = date.toDateString(); parts.push(make("h2", "day", day.format(date))); }
-      const bubble = this.shown.get(key) ?? this.bubble(entry);
-      this.shown.set(key, bubble);
-      bubble.classList.toggle("run", before?.from === entry.from);
-      bubble.classList.toggle("waiting", entry.state === "waiting");
-      bubble.querySelector(".meta").textContent = this.meta(entry, entry === lastMine, teamRead, isUp);
-      parts.push(bubble);
-      before = entry;
+      if (entry.from === "line") { put(key, () => make("p", "line", entry.text)); run = null; continue; }
+      if (told === null || day(told) !== day(entry.at) || new Date(entry.at) - new Date(told) > PAUSE_MS) {
+        put(`at ${key}`, () => make("h2", "day", `${day(entry.at)}, ${clock(entry.at)}`));
+        run = null;
+      }
+      told = entry.at;
+      if (entry.from === "team" && entry.name && entry.name !== who) {
+        who = entry.name;
+        put(`who ${key}`, () => make("p", "line", phrase("answers", who)));
+        run = null;
+      }
+      const isRun = run && run.from === entry.from && new Date(entry.at) - new Date(run.at) < RUN_MS;
+      if (isRun) run.node.classList.remove("tail");
+      const node = put(key, () => this.bubble(entry));
+      node.classList.toggle("run", Boolean(isRun));
+      node.classList.add("tail");
+      node.dataset.state = entry.state;
+      this.meta(node, entry, entry === lastOwn, facts);
+      run = { ...entry, node };
     }
-    for (const key of this.shown.keys()) if (!keys.has(key)) this.shown.delete(key);
-    this.put(parts);
-    const team = entries.filter((e) => e.from === "team" && e.name).at(-1);
-    if (team) this.who.textContent = team.name;
-    if (atEnd) this.toEnd();
+    if (facts.status === "resolved") nodes.push(this.settled());
+    for (const key of this.drawn.keys()) if (!keys.has(key)) this.drawn.delete(key);
+    this.arrange(nodes);
+    if (stay) this.toEnd();
   }
 
-  put(parts) {
-    const now = [...this.log.children];
-    if (now.length === parts.length && parts.every((p, i) => p === now[i] || (p.className === "day" && now[i].textContent === p.textContent))) return;
-    this.log.replaceChildren(...parts);
+  settled() {
+    this.settledLine ??= make("p", "line", this.words.settled);
+    return this.settledLine;
   }
 
-  meta(entry, isLastMine, teamRead, isUp) {
-    if (entry.state === "failed") return `${this.words.failed} ${entry.reason ?? ""}`;
-    if (entry.state === "waiting") return isUp ? this.words.sending : this.words.waiting;
-    const time = clock.format(new Date(entry.at));
-    if (entry.from === "team") return entry.name ? `${entry.name} · ${time}` : time;
-    return isLastMine && entry.n <= teamRead ? `${this.words.seen} ${time}` : time;
+  arrange(nodes) {
+    const wanted = new Set(nodes);
+    for (const node of [...this.items.children]) if (!wanted.has(node)) node.remove();
+    nodes.forEach((node, at) => {
+      const now = this.items.children[at];
+      if (now !== node) this.items.insertBefore(node, now ?? null);
+    });
   }
 
   bubble(entry) {
-    const item = make("div", `said ${entry.from}`);
+    const item = make("article", `said ${entry.from === "you" ? "you" : "team"}`);
+    const speaker = make("span", "vh", `${entry.from === "you" ? this.words.you : entry.name || this.words.team}, ${brief(entry.at)}: `);
+    speaker.dir = "auto";
     const words = make("p", "bubble");
     words.dir = "auto";
-    linked(words, entry.text ?? "");
-    item.append(words, make("p", "meta"));
+    fill(words, entry.text ?? "");
+    const meta = make("p", "meta");
+    meta.ariaLive = "off"; // "Seen" is for the eyes; spoken, it would interrupt
+    item.append(speaker, words, meta);
     return item;
   }
 
-  toEnd() { this.log.scrollTop = this.log.scrollHeight; }
+  /** One line of state, under the last own message only; under each one that is not sent. */
+  meta(node, entry, isLastOwn, { teamRead, seenAt, isUp }) {
+    const words = this.words;
+    let text = "";
+    let mark = "";
+    if (entry.from !== "you") text = "";
+    else if (entry.state === "failed") [text, mark] = [`${words.failed} ${entry.reason ?? ""}`.trim(), "alert"];
+    else if (entry.state === "waiting") [text, mark] = isUp ? [words.sending, ""] : [words.waiting, "clock"];
+    else if (isLastOwn && entry.n <= teamRead) [text, mark] = [seenAt ? `${words.seen} ${clock(seenAt)}` : words.seen, "seen"];
+    else if (isLastOwn) [text, mark] = [`${words.sent} ${clock(entry.at)}`, "sent"];
+    if (entry.state === "waiting" && !isLastOwn) text = mark = "";
+    const meta = node.querySelector(".meta");
+    if (meta.dataset.says === text + mark) return;
+    meta.dataset.says = text + mark;
+    meta.replaceChildren(text);
+    if (mark) meta.append(icon(mark, 14));
+    if (entry.state === "failed") {
+      const again = make("button", "again", words.again);
+      again.type = "button";
+      again.addEventListener("click", () => this.onRetry(entry.client_id));
+      meta.append(again);
+    }
+  }
+
+  /** `name` types; null: nobody. */
+  typing(name) {
+    clearTimeout(this.typingTimer);
+    const stay = this.isNearEnd();
+    this.dots.hidden = name === null;
+    this.dots.querySelector("span").textContent = name === null ? "" : phrase("typing", name || this.words.team);
+    if (name === null) return;
+    if (stay) this.toEnd();
+    this.typingTimer = setTimeout(() => this.typing(null), 6000);
+  }
+
+  /** Something new came while the person reads further up. */
+  arrived() {
+    this.pill.hidden = this.isNearEnd();
+  }
+
+  isNearEnd() {
+    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+    return clientHeight === 0 ? this.wasNearEnd : scrollHeight - scrollTop - clientHeight < NEAR_END;
+  }
+
+  toEnd() {
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.wasNearEnd = true;
+    this.pill.hidden = true;
+  }
 }
