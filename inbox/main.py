@@ -16,6 +16,7 @@ from inbox import logs
 from inbox.domain.access import Viewer
 from inbox.domain.events import Stamped
 from inbox.domain.transit import Who
+from inbox.jobs.deliver import Deliver
 from inbox.jobs.timers import Timers
 from inbox.jobs.worker import Worker
 from inbox.realtime.bus import Bus, InProcessBus
@@ -25,6 +26,7 @@ from inbox.realtime.wire import Stats, make_protocol
 from inbox.settings import Settings
 from inbox.store import epoch, log
 from inbox.store.engine import Database, is_shared
+from inbox.store.files import Files
 from inbox.store.lock import WriterLock
 from inbox.store.migrate import migrate
 from inbox.store.seats import viewer_of_user_across_workspaces
@@ -34,6 +36,7 @@ from inbox.web.agent.sign_in import setup_token
 from inbox.web.app import create_app
 from inbox.web.auth import session_of_cookie
 from inbox.web.desk import Desk, Options
+from inbox.web.limits import Limits
 from inbox.web.live import Live
 from inbox.web.static import StaticFiles
 from inbox.web.templates import Templates
@@ -69,8 +72,8 @@ class House:
         self.live = Live(self.store, self.templates)
         self.hub = Hub(since=self._since, heads=self._heads, draw=self.live.draw)
         self.bus = self._bus()
-        self.worker = Worker(self.store, {})
-        self.timers = Timers(self.store)
+        self.worker = Worker(self.store, {"deliver": Deliver(self.store)})
+        self.timers = Timers(self.store, Files(settings.data_dir / "files"))
         self.stats = Stats()
         self.epoch = ""
         self.desk = self._desk()
@@ -97,7 +100,7 @@ class House:
             epoch=lambda: self.epoch,
             demo_shop_origin=f"http://localhost:{settings.port}",
         )
-        return Desk(self.store, self.hub, self.templates, self.static, options, self.stats)
+        return Desk(self.store, self.hub, self.templates, self.static, options, Limits(), self.stats)
 
     def sockets(self) -> Callable[[str], Any]:
         """Which path is whose socket."""
@@ -123,6 +126,7 @@ class House:
                 clock=self.store.clock,
                 door=self._door,
                 signal=self._signal,
+                frames_per_second=self.settings.visitor_frames_per_second,
             )
         )
 

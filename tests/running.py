@@ -94,12 +94,12 @@ async def say(socket: ClientConnection, **frame: Any) -> None:
     await socket.send(json.dumps(frame))
 
 
-async def hear(socket: ClientConnection, kind: str, **wanted: Any) -> dict[str, Any]:
+async def hear(socket: ClientConnection, name: str, /, **wanted: Any) -> dict[str, Any]:
     """The next frame of that kind (and those fields); others are passed over."""
     async with asyncio.timeout(FEW_SECONDS):
         while True:
             frame: dict[str, Any] = json.loads(await socket.recv())
-            if frame["t"] == kind and all(frame.get(k) == v for k, v in wanted.items()):
+            if frame["t"] == name and all(frame.get(k) == v for k, v in wanted.items()):
                 return frame
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -14,6 +15,7 @@ from inbox.store.transaction import Reading
 
 MAX_TOKEN = 64  # signs; a longer run of letters is no word, and PostgreSQL refuses lexemes over 2 KiB
 MAX_QUERY_TOKENS = 12
+_WORD = re.compile("[a-z0-9]+")
 _TABLE = SearchEntry.__table__  # type: ignore[attr-defined]
 _INSERT = insert(_TABLE)
 
@@ -39,6 +41,8 @@ def fold(words: str) -> list[str]:
 
     Done here and not in the database, since the two databases fold differently (accents) or not at all (CJK).
     """
+    if words.isascii():  # most of what is written: nothing to fold but case
+        return [word[:MAX_TOKEN] for word in _WORD.findall(words.lower())]
     plain = unicodedata.normalize("NFKD", words)
     plain = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
     plain = unicodedata.normalize("NFC", plain)

@@ -9,6 +9,7 @@ import msgspec
 
 from inbox.realtime.hub import Hub
 from inbox.store.store import Store
+from inbox.web.limits import Limits
 from inbox.web.static import StaticFiles
 from inbox.web.templates import Templates
 
@@ -34,6 +35,7 @@ class Desk(msgspec.Struct, frozen=True):
     templates: Templates
     static: StaticFiles
     options: Options
+    limits: Limits
     stats: Any = None
 
 

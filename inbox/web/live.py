@@ -102,28 +102,31 @@ class Live:
     def _conversation(self, events: list[Stamped], rows: Hydrated, subscription: Subscription) -> list[str]:
         """The open conversation: its new entries, its head and cards, and ticks that turned."""
         own = subscription.topic.partition(":")[2]
-        parts: list[str] = []
         row = rows.rows.get(own)
-        for stamped in events:
-            event = stamped.event
-            if row is None or not isinstance(event, ConversationEvent) or event.conversation_id != own:
-                continue
-            if not event.drawn:
-                continue
-            changed = {ThreadReadByVisitor: rows.turned, ContactNamed: rows.spoken}.get(type(event), [])
-            turned = tuple(m for m in changed if m.conversation_id == own)
-            parts.append(
-                self.painter.render_block(
-                    f"agent/live/{stamped.type_name}.html",
-                    "conversation",
-                    subscription.locale,
-                    row=row,
-                    slug=rows.slug,
-                    message=rows.messages.get(event.message_id),
-                    messages=turned,
-                )
-            )
+        mine = [
+            s
+            for s in events
+            if isinstance(s.event, ConversationEvent) and s.event.conversation_id == own and s.event.drawn
+        ]
+        if row is None or not mine:
+            return []
+        parts = [self._entries(stamped, rows, subscription.locale) for stamped in mine]
+        # Head and cards show the row as it stands, so one drawing serves all that happened in this portion.
+        last = f"agent/live/{mine[-1].type_name}.html"
+        parts.append(self.painter.render_block(last, "about", subscription.locale, row=row, slug=rows.slug))
         return parts
+
+    def _entries(self, stamped: Stamped, rows: Hydrated, locale: str) -> str:
+        """The entries of the timeline that one event brought or changed."""
+        event = stamped.event
+        assert isinstance(event, ConversationEvent)
+        changed = {ThreadReadByVisitor: rows.turned, ContactNamed: rows.spoken}.get(type(event), [])
+        message = rows.messages.get(event.message_id)
+        turned = tuple(m for m in changed if m.conversation_id == event.conversation_id)
+        if message is None and not turned:
+            return ""
+        name = f"agent/live/{stamped.type_name}.html"
+        return self.painter.render_block(name, "entries", locale, message=message, messages=turned)
 
     def _list(self, events: list[Stamped], rows: Hydrated, subscription: Subscription) -> list[str]:
         """One list: each conversation that changed is put at its place or taken out, once however often it changed."""

@@ -6,7 +6,10 @@ const holds = new Map(); // list id -> moves that wait while the pointer is over
 export function apply(html) {
   const box = document.createElement("template");
   box.innerHTML = html;
-  for (const element of [...box.content.children]) place(element);
+  for (const element of [...box.content.children]) {
+    place(element);
+    if (element.isConnected) window.htmx?.process(element);
+  }
 }
 
 function place(element) {

@@ -13,6 +13,7 @@ let tries = 0;
 let retryTimer = 0;
 let retryAt = 0;
 let heardAt = 0;
+let resumedFrom = cursor; // where the page stood when this line began: lists and threads are caught up from there
 let isLive = false;
 let isSignedOut = false;
 let watching = { views: [], conversations: [], at: cursor };
@@ -33,7 +34,7 @@ function sayWatching(at) {
 
 /** Watch these lists and conversations from now on; `at` is the seq at which they were drawn. */
 function watch({ views, conversations, at }) {
-  watching = { views, conversations };
+  watching = { views, conversations, at: isLive ? undefined : at };
   if (isLive) sayWatching(Math.min(at, cursor));
 }
 
@@ -86,6 +87,7 @@ function receive(text) {
 
 function greeted(frame) {
   if (frame.build !== body.dataset.build) tell("rp:old-build", {});
+  resumedFrom = cursor;
   send({ t: "resume", epoch: body.dataset.epoch, since: cursor });
 }
 
@@ -96,7 +98,7 @@ function moved(frame) {
   if (isLive) return;
   isLive = true;
   tries = 0;
-  sayWatching(Math.min(cursor, watching.at ?? cursor));
+  sayWatching(Math.min(resumedFrom, watching.at ?? resumedFrom));
   tell("rp:line", { state: "live" });
 }
 
@@ -111,6 +113,7 @@ async function reset() {
     tell("rp:reset", { page });
     for (const name of ["epoch", "seq", "build"]) body.dataset[name] = page.body.dataset[name];
     cursor = Number(body.dataset.seq);
+    resumedFrom = cursor;
     watching.at = cursor;
     send({ t: "resume", epoch: body.dataset.epoch, since: cursor });
   } catch {

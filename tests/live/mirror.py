@@ -65,7 +65,7 @@ class Mirror:
                 self.cursor = frame["to"]
 
     def apply(self, fragment: str) -> None:
-        found: list[Any] = lxml_html.fragments_fromstring(fragment)
+        found: Any = lxml_html.fragments_fromstring(fragment)
         for element in found:
             if not isinstance(element, str):
                 self._place(element)

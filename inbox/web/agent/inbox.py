@@ -76,6 +76,7 @@ def page_context(request: Request, place: Seat) -> dict[str, Any]:
 
 async def index(request: Request) -> Response:
     """`/w/{slug}`: the list most people start with."""
+    await seat(request)
     return RedirectResponse(f"/w/{request.path_params['slug']}/inbox/open", status_code=303)
 
 

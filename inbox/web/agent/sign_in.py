@@ -29,10 +29,9 @@ from inbox.web.auth import (
 )
 from inbox.web.desk import desk_of
 from inbox.web.forms import fields
-from inbox.web.limits import Limits, network_of
+from inbox.web.limits import network_of
 from inbox.web.security import check_change, locale_of, nonce_of
 
-_limits = Limits()
 _setup_tokens: dict[int, str] = {}
 
 
@@ -56,13 +55,13 @@ async def enter(request: Request) -> Response:
     form = await fields(request)
     email = form.text("email").strip().lower()
     network = network_of(request, desk.options.trusted_proxies)
-    _limits.check(email, network)
+    desk.limits.check(email, network)
     known = await desk.store.read(password_across_workspaces, email)
     if not await is_password(known[1] if known else None, form.text("password")) or known is None:
-        left = _limits.failed(email, network)
+        left = desk.limits.failed(email, network)
         error = f"Wrong email or password. {left} more tries, then a pause of a minute."
         return _page(request, "sign_in", 401, next=local_path(form.text("next", "/")), error=error, email=email)
-    _limits.succeeded(email)
+    desk.limits.succeeded(email)
     response = RedirectResponse(local_path(form.text("next", "/")), status_code=303)
     await begin_session(request, response, known[0])
     return response

@@ -37,8 +37,7 @@ def door_across_workspaces(rx: Reading, key: str) -> tuple[Inbox, Workspace] | N
 async def loader(request: Request) -> Response:
     """`/widget.js`: the only file on a customer's site."""
     desk = desk_of(request)
-    name = desk.static.url("widget/loader.js").removeprefix("/static/")
-    body = (desk.static.folder / name).read_bytes()
+    body = (desk.static.root / "widget" / "loader.js").read_bytes()
     headers = {
         "cache-control": f"public, max-age={LOADER_SECONDS}",
         "cross-origin-resource-policy": "cross-origin",

@@ -44,6 +44,7 @@ class Place(msgspec.Struct, frozen=True):
     clock: Clock
     door: Callable[[str], Awaitable[Door | None]]
     signal: Callable[[str, str, bytes, object], None]
+    frames_per_second: int
 
 
 Replayed = list[tuple[ThreadEvent, MessageCard | None]]

@@ -27,7 +27,6 @@ from inbox.web.widget.frames import event_frame
 from inbox.web.widget.place import Door, Place, refusal, replay_across_workspaces, snapshot_across_workspaces
 from inbox.web.widget.socket_frames import DECODER, Hello, Ping, Read, Send, Typing
 
-VISITOR_FRAMES_PER_SECOND = 20
 FIRST_FRAME_SECONDS = 5.0
 CATCH_UP_BYTES = 128 * 1024
 
@@ -43,10 +42,9 @@ _NOTHING: dict[Key, Subscription] = {}
 class VisitorRoute:
     """Admits an upgrade of `/widget/{key}/live` from the widget's own origin."""
 
-    rate = VISITOR_FRAMES_PER_SECOND
-
     def __init__(self, place: Place) -> None:
         self.place = place
+        self.rate = place.frames_per_second
 
     def admit(self, request: Upgrade) -> Deny | Awaitable[Handler | Deny]:
         if request.headers.get("origin") != self.place.widget_origin:
@@ -67,7 +65,6 @@ class VisitorSocket:
         "__weakref__", "connection", "conversation_id", "door", "held", "is_live", "opened", "place", "pump",
         "subscriptions", "thread_id", "visitor_id", "contact_id",
     )  # fmt: skip
-    rate = VISITOR_FRAMES_PER_SECOND
     wants_head = False
 
     def __init__(self, place: Place, door: Door) -> None:
