@@ -104,9 +104,7 @@ def _python() -> str:
         if found := shutil.which(f"python3.{minor}"):
             return found
     have = ".".join(map(str, sys.version_info[:2]))
-    raise SystemExit(
-        f"Rapport needs Python 3.11 or newer; this is {have}. Run: apt-get install -y python3.11-venv"
-    )
+    raise SystemExit(f"Rapport needs Python 3.11 or newer; this is {have}. Run: apt-get install -y python3.11-venv")
 
 
 def _runs(*command: str) -> bool:

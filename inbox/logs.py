@@ -43,6 +43,9 @@ def set_up(form: str, level: str) -> None:
     )
     foreign = logging.StreamHandler(sys.stderr)
     foreign.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[_unwrap, last], foreign_pre_chain=before))
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # it may have brought handlers of its own
+        own = logging.getLogger(name)
+        own.handlers, own.propagate = [], True
     logging.basicConfig(level=max(chosen, logging.WARNING), handlers=[foreign], force=True)
 
 

@@ -6,7 +6,6 @@ import ipaddress
 import os
 import re
 import secrets
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from inbox.store.engine import is_shared
+from inbox.store.engine import is_shared, spelled_out
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 MIN_SECRET = 32  # characters
@@ -70,13 +69,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _spelled_out(cls, value: str) -> str:
-        """The one spelling SQLAlchemy knows; platforms hand out `postgres://`."""
-        spelled = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg://", value)
-        if spelled and not spelled.startswith(("sqlite:///", "postgresql+psycopg://")):
-            raise ValueError("Write it as sqlite:///path or postgresql://user:password@host/name.")
-        if spelled.startswith("postgresql") and find_spec("psycopg") is None:
-            raise ValueError("PostgreSQL needs its driver: pip install 'inbox[postgres]'.")
-        return spelled
+        return spelled_out(value) if value else ""
 
     @model_validator(mode="after")
     def _safe(self) -> Settings:

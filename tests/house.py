@@ -26,7 +26,12 @@ WORDS_WITHOUT_A_NOUN = {
 }
 
 # Who may end a transaction (batch.py: the savepoint of one action, for the writer). Migrations run before there is a writer, under their own lock.
-COMMITTERS = {"inbox/store/writer.py", "inbox/store/batch.py", "inbox/store/migrate.py", "inbox/store/migrations/env.py"}
+COMMITTERS = {
+    "inbox/store/writer.py",
+    "inbox/store/batch.py",
+    "inbox/store/migrate.py",
+    "inbox/store/migrations/env.py",
+}
 
 # Who may know which database it is talking to.
 DIALECT_KNOWERS = {

@@ -50,24 +50,23 @@ class RedisBus:
         with contextlib.suppress(asyncio.QueueFull):
             self._waiting.put_nowait(word)
 
-    def _client(self) -> redis.Redis:
-        return redis.Redis.from_url(self.url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
+    def _client(self, timeout: float | None) -> redis.Redis:
+        return redis.Redis.from_url(self.url, socket_timeout=timeout, socket_connect_timeout=TIMEOUT_SECONDS)
 
     async def _speak(self) -> None:
-        client = self._client()
-        while True:
-            word = await self._waiting.get()
-            try:
-                await client.publish(CHANNEL, word)
-            except (redis.RedisError, OSError) as error:
-                logger.warning("bell_not_rung", error=type(error).__name__)
-                await asyncio.sleep(jitter(RETRY_SECONDS))
+        async with self._client(TIMEOUT_SECONDS) as client:
+            while True:
+                word = await self._waiting.get()
+                try:
+                    await client.publish(CHANNEL, word)
+                except (redis.RedisError, OSError) as error:
+                    logger.warning("bell_not_rung", error=type(error).__name__)
+                    await asyncio.sleep(jitter(RETRY_SECONDS))
 
     async def _listen(self, on_ring: Ring, on_signal: Signal) -> None:
         while True:
             try:
-                client = redis.Redis.from_url(self.url, socket_connect_timeout=TIMEOUT_SECONDS)
-                async with client.pubsub() as pubsub:
+                async with self._client(None) as client, client.pubsub() as pubsub:
                     await pubsub.subscribe(CHANNEL)
                     async for message in pubsub.listen():
                         if message["type"] == "message":

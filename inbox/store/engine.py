@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from contextlib import closing
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,16 @@ def open_plain(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def spelled_out(url: str) -> str:
+    """A database's address in the one spelling SQLAlchemy knows; platforms hand out `postgres://`. Raises: ValueError."""
+    spelled = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg://", url)
+    if not spelled.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("Write it as sqlite:///path or postgresql://user:password@host/name.")
+    if is_shared(spelled) and find_spec("psycopg") is None:
+        raise ValueError("PostgreSQL needs its driver: pip install 'inbox[postgres]'.")
+    return spelled
 
 
 def is_shared(url: str) -> bool:

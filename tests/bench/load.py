@@ -119,7 +119,7 @@ async def closed_loop(senders: list[Client], message: Callable[[int], bytes], se
                 sender.say(message(next(numbers)))
 
     for sender in senders:
-        sender.seen = lambda found, own=sender: more(own, found)  # type: ignore[misc]
+        sender.seen = lambda found, own=sender: more(own, found)
         more(sender, window)
     await asyncio.sleep(seconds)
     for sender in senders:

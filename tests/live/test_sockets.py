@@ -258,7 +258,7 @@ async def test_two_processes_and_redis_show_each_other_what_they_commit(
                 database_url=url,
                 port=free_port(),
                 redis_url=redis_url,
-                secret=first.house.settings.secret_bytes().decode(),  # type: ignore[arg-type]
+                secret=first.house.settings.secret_bytes().decode(),
             )
         )
         server = server_of(house)

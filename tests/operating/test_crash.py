@@ -178,14 +178,14 @@ def test_sigterm_ends_the_process_even_with_a_half_sent_request(tmp_path: Path) 
 
 
 def test_a_second_process_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with served(tmp_path / "data", free_port()):
+    with served(tmp_path / "data", free_port()) as first:
         second = subprocess.run(
             [sys.executable, "-m", "inbox", "demo", "--data", str(tmp_path / "data"), "--port", str(free_port())],
             capture_output=True,
             text=True,
             timeout=30,
         )
-        assert second.returncode == 1 and "Another process serves" in second.stderr
+        assert second.returncode == 1 and f"Another process ({first.process.pid}) serves" in second.stderr
 
 
 def test_unsafe_settings_refuse_to_boot(tmp_path: Path) -> None:

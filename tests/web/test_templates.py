@@ -254,20 +254,18 @@ def test_a_pane_alone_is_the_pane_of_the_page(templates: Templates, pane: str) -
 # --- Fragments ----------------------------------------------------------------------------------------------
 
 
+def drawn(templates: Templates, event: str, locale: str, **context: Any) -> str:
+    """What a watcher of the conversation gets of one event: its entries, then head, person and ending."""
+    template = f"agent/live/{event}.html"
+    return "".join(templates.render_block(template, block, locale, **context) for block in ("entries", "about"))
+
+
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("event", EVENTS)
 def test_what_is_pushed_is_what_a_page_shows(templates: Templates, event: str, locale: str) -> None:
     page = document(templates.render("agent/inbox/show.html", locale, **desk()))
     for message in (None, SAID, REPLY, NOTE, TOLD):
-        pushed = templates.render_block(
-            f"agent/live/{event}.html",
-            "conversation",
-            locale,
-            row=ROW,
-            message=message,
-            messages=(),
-            slug="brindlewick",
-        )
+        pushed = drawn(templates, event, locale, row=ROW, message=message, messages=(), slug="brindlewick")
         for part in fragments(pushed):
             assert source(part) == source(page.get_element_by_id(part.get("id")))
     (row,) = fragments(
@@ -301,7 +299,7 @@ def test_a_fragment_is_the_same_for_everybody(templates: Templates) -> None:
             key="open.all.due",
             slug="b",
         )
-        for block in ("conversation", "row")
+        for block in ("entries", "about", "row")
     )
     assert "csrf" not in pushed and "may-" not in pushed and "mine" not in pushed
     assert not re.search(r"\d+ (m|min|hours?) ", document(f"<div>{pushed}</div>").text_content())
@@ -322,15 +320,8 @@ def test_a_read_mark_names_its_conversation(templates: Templates) -> None:
 
 @pytest.mark.parametrize("state", [state.value for state in DeliveryState if state.value])
 def test_every_delivery_state_has_words_and_a_sign(templates: Templates, state: str) -> None:
-    pushed = templates.render_block(
-        "agent/live/delivery_changed.html",
-        "conversation",
-        "en",
-        row=ROW,
-        message=CHANGED(REPLY, state=state),
-        messages=(),
-        slug="b",
-    )
+    message = CHANGED(REPLY, state=state)
+    pushed = drawn(templates, "delivery_changed", "en", row=ROW, message=message, messages=(), slug="b")
     meta = document(f"<div>{pushed}</div>").xpath("//*[@data-state]")[0]
     assert meta.text_content().strip() and meta.getnext().tag == "svg"
 
@@ -338,9 +329,7 @@ def test_every_delivery_state_has_words_and_a_sign(templates: Templates, state: 
 @pytest.mark.parametrize("status", ["open", "snoozed", "resolved"])
 def test_the_head_offers_what_can_be_done(templates: Templates, status: str) -> None:
     row = CHANGED(ROW, status=status, due_at=None, snoozed_until=NOON, resolved_at=NOON, resolved_by="agent")
-    pushed = templates.render_block(
-        "agent/live/conversation_snoozed.html", "conversation", "en", row=row, message=None, messages=(), slug="b"
-    )
+    pushed = drawn(templates, "conversation_snoozed", "en", row=row, message=None, messages=(), slug="b")
     tree = document(f"<div>{pushed}</div>")
     offered = {
         (verb, str(control.get(f"hx-{verb}")).rpartition("/")[2])
