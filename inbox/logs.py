@@ -19,7 +19,10 @@ MAX_FRAMES = 12
 # What must not stand in a log whatever the key: mail addresses, passwords in URLs, long random words (ids, 32 hex, may).
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
-_SECRET = re.compile(r"\bv1\.[\w.-]{20,}|\b(?![0-9a-f]{32}\b|[0-9a-f]{64}\b)(?=\w*\d)(?=\w*[A-Za-z])[\w-]{32,}")
+_SECRET = re.compile(
+    r"(?<![\w-])(?:v1\.[\w.-]{20,}"
+    r"|(?![0-9a-f]{32}(?![\w-])|[0-9a-f]{64}(?![\w-]))(?=[\w-]*[\dA-Z])(?=[\w-]*[A-Za-z])[\w-]{32,})"
+)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 Fields = MutableMapping[str, Any]

@@ -59,7 +59,7 @@ export function fill(element, text) {
 }
 
 /** White on the accent where that can be read, else black: of the two one always has 4.5 : 1. */
-export function paint({ accent, onAccent }) {
+export function paint({ accent }) {
   if (!/^#[0-9a-f]{6}$/i.test(accent ?? "")) return;
   const part = (at) => {
     const value = parseInt(accent.slice(at, at + 2), 16) / 255;
@@ -67,5 +67,5 @@ export function paint({ accent, onAccent }) {
   };
   const light = 0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5);
   root.style.setProperty("--acc", accent);
-  root.style.setProperty("--on-acc", onAccent || (1.05 / (light + 0.05) >= 4.5 ? "#fff" : "#000"));
+  root.style.setProperty("--on-acc", 1.05 / (light + 0.05) >= 4.5 ? "#fff" : "#000");
 }

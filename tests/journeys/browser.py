@@ -52,6 +52,9 @@ async def open_chat(shop: Page) -> Frame:
         while True:
             for frame in shop.frames:
                 if "/frame" in frame.url:
+                    await frame.wait_for_selector("[data-start]:visible, textarea:visible")
+                    if await frame.locator("[data-start]").is_visible():
+                        await frame.locator("[data-start]").click()
                     await frame.wait_for_selector("textarea")
                     return frame
             await shop.wait_for_timeout(30)

@@ -95,7 +95,7 @@ async def test_a_visitor_and_an_agent_talk(demo: Demo, chromium_open: Browser) -
     await box.fill("Yes, it is. Rowan here.")
     begun = time.monotonic()
     await box.press("Control+Enter")
-    await chat.locator("text=Rowan here").wait_for()
+    await chat.locator(".bubble", has_text="Rowan here").wait_for()
     assert time.monotonic() - begun < 0.6, "the reply took too long"
     await expect(chat.locator(".bubble b")).to_have_count(0)
     await expect(desk.locator("[role=log] .bubble b")).to_have_count(0)
